@@ -25,6 +25,7 @@ const (
 	RemediationFailed      Action = "remediation.failed"       // the call certainly had no effect
 	RemediationUncertain   Action = "remediation.uncertain"    // whether the call had an effect is not known yet
 	RemediationReconciled  Action = "remediation.reconciled"   // AWS was read to learn what an uncertain call did
+	RemediationObserved    Action = "remediation.observed"     // AWS was read, and the watch went on or ended
 	RemediationReactivated Action = "remediation.reactivated"  // the key was seen active again, or its block gone
 	RemediationRestored    Action = "remediation.restored"     // undone on request
 	RemediationAlarmed     Action = "remediation.alarmed"      // something happened during the watch
@@ -76,7 +77,7 @@ func Actions() []Action {
 	return []Action{
 		RemediationRequested, RemediationConfirmed, RemediationRejected, RemediationCancelled, RemediationExpired,
 		RemediationRefused, RemediationInstructed, RemediationAttempted, RemediationDeactivated, RemediationDeleted,
-		RemediationVerified, RemediationFailed, RemediationUncertain, RemediationReconciled, RemediationReactivated,
+		RemediationVerified, RemediationFailed, RemediationUncertain, RemediationReconciled, RemediationObserved, RemediationReactivated,
 		RemediationRestored, RemediationAlarmed, RemediationStale, RemediationGoneOutside,
 		BlockAttached, BlockDetached, BlockFound, BlockLifted,
 		ScanStarted, ScanFinished, DigestPosted, FindingMuted, FindingUnmuted,

@@ -15,24 +15,29 @@ func mask(s string) string {
 
 	var out strings.Builder
 	for s != "" {
-		n := run(s, keyByte)
-		switch word := s[:n]; {
-		case n >= 16 && (strings.HasPrefix(word, "AKIA") || strings.HasPrefix(word, "ASIA")):
-			out.WriteString(word[:4] + "…" + word[n-4:])
-			s = s[n:]
-			continue
-		case tokenPrefix(s) != "":
-			kind := tokenPrefix(s)
+		if kind := tokenPrefix(s); kind != "" {
 			out.WriteString(kind + "…")
 			s = s[len(kind)+run(s[len(kind):], tokenByte):]
 			continue
-		case n == 0:
-			n = 1
 		}
-		out.WriteString(s[:n])
+		n := max(1, run(s, keyByte))
+		out.WriteString(maskKey(s[:n]))
 		s = s[n:]
 	}
 	return out.String()
+}
+
+// maskKey shortens the key id with which an unbroken run of capitals and digits ends, also where something is glued to
+// its front: a run that merely looks like one loses nothing that the log needs.
+func maskKey(word string) string {
+	i := strings.Index(word, "AKIA")
+	if j := strings.Index(word, "ASIA"); i < 0 || j >= 0 && j < i {
+		i = j
+	}
+	if i < 0 || len(word)-i < 16 {
+		return word
+	}
+	return word[:i+4] + "…" + word[len(word)-4:]
 }
 
 // tokenPrefix is "xoxb-" and its like where s begins with a token, or else empty.
