@@ -1,0 +1,65 @@
+package posture
+
+import "time"
+
+// judgeActivity fails on one known use and passes only when both kinds of use were read, and lately. That the root user
+// has no credentials now does not count: credentials that were used and then removed leave nothing to read.
+//
+// AWS records the first use in any fifteen minutes, so a use shortly after one that was told is the same use.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
+func (e Evidence) judgeActivity(p Policy, now time.Time) verdict {
+	start := p.start(now)
+	key := e.latestKeyUse()
+	signedIn, keyUsed := usedSince(e.SignIn, start), usedSince(key, start)
+	switch {
+	case signedIn && keyUsed:
+		return failed(CodeSignInAndKeyUse, "The root user signed in at "+clock(e.SignIn.Value.At, now)+
+			" and used an access key at "+clock(key.Value.At, now), e.SignIn.stamp(), key.stamp()).at(later(e.SignIn.Value.At, key.Value.At))
+	case signedIn:
+		return failed(CodeSignIn, "The root user signed in at "+clock(e.SignIn.Value.At, now), e.SignIn.stamp()).at(e.SignIn.Value.At)
+	case keyUsed:
+		return failed(CodeKeyUse, "A root access key was used at "+clock(key.Value.At, now), key.stamp()).at(key.Value.At)
+	case !e.SignIn.Known():
+		return e.unknown(CodeSignInUnknown, "When the root user last signed in could not be read", e.SignIn.why())
+	case !e.KeyUse.Known():
+		return e.unknown(CodeKeyUseUnknown, "When a root access key was last used could not be read", e.KeyUse.why())
+	case now.Sub(e.SignIn.At) > activityLag || now.Sub(e.KeyUse.At) > activityLag:
+		return unknown(CodeActivityStale, "Whether the root user was used lately could not be read", Gap{Reason: ReasonStale})
+	default:
+		return passed(CodeNoActivity, "The root user was not used since "+clock(start, now), e.SignIn.stamp(), e.KeyUse.stamp())
+	}
+}
+
+// latestKeyUse is the latest use of a root key that anything tells of. A listed key adds a use that it shows; that it
+// shows none adds nothing, because a list can be read without asking for the last use of its keys.
+func (e Evidence) latestKeyUse() Fact[Use] {
+	latest := e.KeyUse
+	if !e.Keys.Known() {
+		return latest
+	}
+	for _, k := range e.Keys.Value {
+		if k.LastUsed.IsZero() || latest.Known() && !k.LastUsed.After(latest.Value.At) {
+			continue
+		}
+		latest = Told(Use{At: k.LastUsed, Service: k.UsedService, Region: k.UsedRegion}, e.Keys.Source, e.Keys.At)
+	}
+	return latest
+}
+
+func (v verdict) at(used time.Time) verdict {
+	v.used = used
+	return v
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// usedSince reports whether a use is known to have been at start or later. A time that has not come yet counts: a clock is
+// wrong, and hiding the use would be the worse mistake.
+func usedSince(f Fact[Use], start time.Time) bool {
+	return f.Known() && !f.Value.At.IsZero() && !f.Value.At.Before(start)
+}
