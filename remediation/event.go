@@ -1,0 +1,178 @@
+package remediation
+
+import (
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// Kind is what happened to a request.
+type Kind string
+
+// The kinds of event. People, time, our own worker and readings of AWS each have theirs.
+const (
+	Confirm       Kind = "confirm"        // an approver gives the second confirmation
+	Reject        Kind = "reject"         // an approver says no
+	Cancel        Kind = "cancel"         // the requester or an approver takes it back
+	AskDelete     Kind = "ask_delete"     // a requester asks to delete the watched key
+	AskReactivate Kind = "ask_reactivate" // a requester asks to undo
+	AskLift       Kind = "ask_lift"       // a requester asks to lift the block for a while
+	OwnerDone     Kind = "owner_done"     // the owner says that the guided step is done
+	Lapse         Kind = "lapse"          // the deadline of the state has come
+	Begin         Kind = "begin"          // the worker is about to make the changing call, or hands it to the owner
+	GateShut      Kind = "gate_shut"      // a gate refused the changing call; nothing was sent
+	Succeeded     Kind = "succeeded"      // AWS answered yes, and a read agrees
+	Refused       Kind = "refused"        // AWS answered no
+	Unsure        Kind = "unsure"         // nobody knows whether the call had an effect
+	Unavailable   Kind = "unavailable"    // the means does not exist for this account after all
+	Observe       Kind = "observe"        // AWS was read
+)
+
+// Kinds lists every kind of event.
+func Kinds() []Kind {
+	return []Kind{
+		Confirm, Reject, Cancel, AskDelete, AskReactivate, AskLift, OwnerDone, Lapse, Begin, GateShut, Succeeded,
+		Refused, Unsure, Unavailable, Observe,
+	}
+}
+
+// Event is something that happened to a request. Only the fields that its kind needs are set.
+type Event struct {
+	Kind     Kind
+	Version  int    // of the request that the person saw; 0: not from a person
+	By       Person // for what people do
+	Reason   string // for what people ask
+	Override string // with AskDelete: why a key in use is deleted all the same
+	Gate     Gate   // with GateShut
+	Code     string // with Refused and Unavailable: AWS's error code
+	AWSID    string // AWS's request id
+	Facts    Facts  // with Observe, Succeeded and the Ask… kinds
+}
+
+// Facts are one reading of AWS about one account, made for a request.
+type Facts struct {
+	Source  string
+	Account posture.AccountID
+	At      time.Time // by our clock
+	AWS     time.Time // by the Date header of AWS's answers; zero where none was seen
+
+	Keys        []posture.Key // all root access keys, where they could be listed
+	KeysKnown   bool          // Keys is the whole list
+	KeysAt      time.Time     // when the list was true: the read, or the credential report's GeneratedTime
+	NoKeys      bool          // the summary flag says that there is none, which is live
+	Password    posture.Fact[bool]
+	Block       BlockFacts
+	Caller      string            // the ARN that made the reading
+	CallerOf    posture.AccountID // the account of that ARN
+	RootSession bool              // the caller is the root user of that account
+	KeyAccount  posture.AccountID // the account that AWS says the key belongs to
+	Gap         *posture.Gap      // the reading failed; nothing else may be relied on
+}
+
+// BlockFacts are what was read of the quarantine policy on the account.
+type BlockFacts struct {
+	Known    bool
+	Attached bool
+	Intact   bool // the policy's document equals the shipped template
+}
+
+// find tells whether the request's key is there. known is false where the reading cannot tell.
+func (f Facts) find(r Request) (k posture.Key, present, known bool) {
+	if f.Gap != nil {
+		return k, false, false
+	}
+	if f.NoKeys {
+		return k, false, true
+	}
+	if !f.KeysKnown {
+		return k, false, false
+	}
+	for _, c := range f.Keys {
+		if f.isKey(r, c) {
+			return c, true, true
+		}
+	}
+	return k, false, true
+}
+
+func (f Facts) isKey(r Request, k posture.Key) bool {
+	if r.Key.ID != "" && k.ID != "" {
+		return r.Key.ID.Same(k.ID)
+	}
+	return !r.Key.Created.IsZero() && r.Key.Created.Equal(k.Created)
+}
+
+func keyName(k posture.Key) string {
+	if k.ID != "" {
+		return k.ID.Fingerprint()
+	}
+	return k.Created.UTC().Format(time.RFC3339)
+}
+
+// Note names what last happened to a request. The bot has the sentence for it in each language.
+type Note string
+
+// The notes.
+const (
+	NoteRequested      Note = "requested"
+	NoteFoundInactive  Note = "found_inactive"
+	NoteConfirmed      Note = "confirmed"
+	NoteHalfConfirmed  Note = "half_confirmed"
+	NoteRejected       Note = "rejected"
+	NoteCancelled      Note = "cancelled"
+	NoteExpired        Note = "expired"
+	NoteBegun          Note = "begun"
+	NoteOwnerAsked     Note = "owner_asked"
+	NoteOwnerSaysDone  Note = "owner_says_done"
+	NoteInactive       Note = "inactive"
+	NoteUnsure         Note = "unsure"
+	NoteRetry          Note = "retry"
+	NoteRefusedByAWS   Note = "refused_by_aws"
+	NoteUnavailable    Note = "unavailable"
+	NoteGate           Note = "gate"
+	NoteWatchOver      Note = "watch_over"
+	NoteUsed           Note = "used"
+	NoteNewKey         Note = "new_key"
+	NoteReactivated    Note = "reactivated"
+	NoteDetached       Note = "detached"
+	NoteStale          Note = "stale"
+	NoteGone           Note = "gone"
+	NoteDeleteAsked    Note = "delete_asked"
+	NoteReactivateAsk  Note = "reactivate_asked"
+	NoteLiftAsked      Note = "lift_asked"
+	NoteStepRejected   Note = "step_rejected"
+	NoteStepCancelled  Note = "step_cancelled"
+	NoteStepExpired    Note = "step_expired"
+	NoteRestored       Note = "restored"
+	NoteLifted         Note = "lifted"
+	NoteBlockAgain     Note = "block_again"
+	NoteDeleted        Note = "deleted"
+	NoteStillThere     Note = "still_there"
+	NoteVerified       Note = "verified"
+	NoteVerifiedAlarm  Note = "verified_alarm"
+	NoteDryRun         Note = "dry_run"
+	NoteReadingMissing Note = "reading_missing"
+)
+
+// EffectKind is something to be done after a transition was committed. Effects go through the outbox: at least once.
+type EffectKind string
+
+// The kinds of effect.
+const (
+	EffectDraw    EffectKind = "draw"    // redraw the account's card
+	EffectTell    EffectKind = "tell"    // a line in the card's thread
+	EffectAct     EffectKind = "act"     // the next AWS step of the request
+	EffectRead    EffectKind = "read"    // read AWS at a time and Observe
+	EffectLapse   EffectKind = "lapse"   // look at the deadline at a time
+	EffectOwner   EffectKind = "owner"   // the owner's steps, by DM
+	EffectAlarm   EffectKind = "alarm"   // a message of its own in the channel
+	EffectRelease EffectKind = "release" // the request no longer needs the account's block
+	EffectRescan  EffectKind = "rescan"  // look at the account's posture anew
+)
+
+// Effect is one thing to be done, not before At.
+type Effect struct {
+	Kind EffectKind
+	Note Note
+	At   time.Time
+}

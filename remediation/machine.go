@@ -1,0 +1,385 @@
+package remediation
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// Decision is the answer to an event. Either Refusal is set and nothing changed, or Next is the request after the
+// transition, with its effects. A Decision without a Refusal and with Changed false needs no writing.
+type Decision struct {
+	Next    Request
+	Changed bool
+	Refusal *Refusal
+	Effects []Effect
+	Action  audit.Action
+}
+
+// Refusal is why an event changes nothing. It is audited like a transition.
+type Refusal struct {
+	Code    RefusalCode
+	State   State  // where the request stands
+	By      string // who already decided, where somebody did
+	Missing string // what is wanted
+}
+
+// Error is for logs; people get the sentence of the code in their language.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("request is %s: %s", r.State, r.Code)
+}
+
+// RefusalCode names a refusal.
+type RefusalCode string
+
+// The refusals of the machine itself. Whether a person may act at all is decided before, by a live look-up.
+const (
+	RefuseEnded      RefusalCode = "ended"       // nothing leads out of the state
+	RefuseNotNow     RefusalCode = "not_now"     // the state has no such step
+	RefuseOutdated   RefusalCode = "outdated"    // the button is of an older version
+	RefuseOwn        RefusalCode = "own"         // the two-person rule: the requester does not confirm
+	RefuseTwice      RefusalCode = "twice"       // the same approver again
+	RefuseExpired    RefusalCode = "expired"     // the confirmation came after the deadline
+	RefuseWatching   RefusalCode = "watching"    // the watch window is not over
+	RefuseInUse      RefusalCode = "in_use"      // used within the guard period and no override
+	RefuseNoMeans    RefusalCode = "no_means"    // there is no means for this step
+	RefuseReason     RefusalCode = "reason"      // a reason is required
+	RefuseEarly      RefusalCode = "early"       // the deadline has not come
+	RefuseNotReadYet RefusalCode = "not_read"    // AWS has not been read since
+	RefuseNotYours   RefusalCode = "not_yours"   // only the requester or an approver
+	RefuseHeld       RefusalCode = "held"        // another request on the key is open
+	RefuseStaleFacts RefusalCode = "stale_facts" // the key is not what was asked about
+)
+
+// Decide answers an event. It never changes its arguments and asks nothing of anybody.
+func Decide(r Request, e Event, now time.Time) Decision {
+	rule, ok := lookup(r.State, e.Kind)
+	switch {
+	case !ok && r.State.Ended():
+		return refuse(r, RefuseEnded)
+	case e.Version != 0 && e.Version != r.Version:
+		return refuse(r, RefuseOutdated)
+	case !ok:
+		return refuse(r, RefuseNotNow)
+	}
+	s := step{was: r, r: r.clone(), e: e, now: now}
+	rule.do(&s)
+	switch {
+	case s.refusal != nil:
+		return Decision{Next: r, Refusal: s.refusal}
+	case !s.changed:
+		return Decision{Next: r, Effects: s.effects}
+	}
+	if !slices.Contains(rule.To, s.r.State) {
+		// The table is what reviewers read. A transition that it does not name is a defect, and fails closed.
+		return refuse(r, RefuseNotNow)
+	}
+	s.r.Version = r.Version + 1
+	return Decision{Next: s.r, Changed: true, Effects: s.effects, Action: s.action}
+}
+
+func refuse(r Request, c RefusalCode) Decision {
+	f := &Refusal{Code: c, State: r.State}
+	switch {
+	case r.EndedBy != nil:
+		f.By = r.EndedBy.User
+	case len(r.Approvals) > 0:
+		f.By = r.Approvals[len(r.Approvals)-1].By.User
+	}
+	return Decision{Next: r, Refusal: f}
+}
+
+// step is one transition in the making.
+type step struct {
+	was     Request
+	r       Request
+	e       Event
+	now     time.Time
+	changed bool
+	refusal *Refusal
+	effects []Effect
+	action  audit.Action
+}
+
+func (s *step) refuse(c RefusalCode) { s.refusal = refuse(s.was, c).Refusal }
+
+// to enters a state. Each transition redraws the card and tells its thread.
+func (s *step) to(next State, n Note, a audit.Action) {
+	if s.r.State != next {
+		s.r.Since = s.now
+		s.r.Deadline = time.Time{}
+	}
+	s.r.State, s.r.Note, s.r.NoteDetail = next, n, ""
+	s.changed, s.action = true, a
+	s.effect(EffectDraw, s.now)
+	s.effects = append(s.effects, Effect{Kind: EffectTell, Note: n, At: s.now})
+	if next.Ended() && s.r.BlockHeld {
+		s.effect(EffectRelease, s.now)
+	}
+	if next.Ended() {
+		s.effect(EffectRescan, s.now)
+	}
+}
+
+func (s *step) effect(k EffectKind, at time.Time) {
+	s.effects = append(s.effects, Effect{Kind: k, Note: s.r.Note, At: at})
+}
+
+func (s *step) alarm() {
+	s.r.AlarmedAt = s.now
+	s.effect(EffectAlarm, s.now)
+}
+
+func (s *step) expireIn(d time.Duration) {
+	s.r.Deadline = s.now.Add(d)
+	s.effect(EffectLapse, s.r.Deadline)
+}
+
+// ask begins a step that wants a second confirmation of its own: confirmations given before count for nothing in it.
+func (s *step) ask(next State, n Note, a audit.Action) {
+	if s.e.Reason == "" {
+		s.refuse(RefuseReason)
+		return
+	}
+	s.r.Requester, s.r.Reason, s.r.Override = s.e.By, s.e.Reason, s.e.Override
+	s.r.Approvals, s.r.Attempt = nil, 0
+	s.to(next, n, a)
+	s.expireIn(s.r.Policy.PendingFor)
+}
+
+func (s *step) askDelete() {
+	switch {
+	case s.r.DeleteMeans == MeansNone:
+		s.refuse(RefuseNoMeans)
+	case s.r.Watched < s.r.Policy.Watch:
+		s.refuse(RefuseWatching)
+	case inUse(s.r, s.now) && s.e.Override == "":
+		s.refuse(RefuseInUse)
+	default:
+		s.ask(DeleteRequested, NoteDeleteAsked, audit.RemediationRequested)
+	}
+}
+
+func (s *step) askReactivate() {
+	s.ask(ReactivateRequested, NoteReactivateAsk, audit.RemediationRequested)
+}
+
+func (s *step) askLift() {
+	if s.r.Means != MeansOrganization {
+		s.refuse(RefuseNoMeans)
+		return
+	}
+	s.ask(LiftRequested, NoteLiftAsked, audit.RemediationRequested)
+}
+
+// inUse reports whether the key signed a request within the guard period before the step.
+func inUse(r Request, now time.Time) bool {
+	return !r.Key.LastUsed.IsZero() && now.Sub(r.Key.LastUsed) < r.Policy.Guard
+}
+
+// confirm adds one confirmation, and with the last that is needed moves on and lets the worker act.
+func (s *step) confirm(next State) func() {
+	return func() {
+		switch {
+		case !s.r.Deadline.IsZero() && !s.now.Before(s.r.Deadline):
+			s.refuse(RefuseExpired)
+			return
+		case s.r.Policy.TwoPerson && s.e.By.Is(s.r.Requester):
+			s.refuse(RefuseOwn)
+			return
+		case slices.ContainsFunc(s.r.Approvals, func(a Approval) bool { return a.By.Is(s.e.By) }):
+			s.refuse(RefuseTwice)
+			return
+		}
+		s.r.Approvals = append(s.r.Approvals, Approval{By: s.e.By, At: s.now})
+		if s.r.Needed() > 0 {
+			s.to(s.r.State, NoteHalfConfirmed, audit.RemediationConfirmed)
+			return
+		}
+		s.r.Attempt = 0
+		s.to(next, NoteConfirmed, audit.RemediationConfirmed)
+		s.expireIn(s.r.Policy.ConfirmedFor)
+		s.effect(EffectAct, s.now)
+	}
+}
+
+// end takes the request out of the story; what it held is released.
+func (s *step) end(next State, n Note, a audit.Action) {
+	if s.e.By.User != "" {
+		by := s.e.By
+		s.r.EndedBy = &by
+	}
+	s.to(next, n, a)
+}
+
+// back returns to the watch: the step that was asked for is off, the key stays inactive.
+func (s *step) back(n Note, a audit.Action) {
+	s.r.Approvals, s.r.Attempt = nil, 0
+	s.to(Inactive, n, a)
+}
+
+func (s *step) lapse(then func()) {
+	if s.r.Deadline.IsZero() || s.now.Before(s.r.Deadline) {
+		s.refuse(RefuseEarly)
+		return
+	}
+	then()
+}
+
+// failed records AWS's answer. The code is AWS's own word; its message stays in the log.
+func (s *step) failed(next State) {
+	s.r.LastAWS = s.e.AWSID
+	s.to(next, NoteRefusedByAWS, audit.RemediationFailed)
+	s.r.NoteDetail = s.e.Code
+	s.alarm()
+}
+
+// unsure keeps the state: nobody knows whether the call had an effect, so AWS is read after IAM's propagation time.
+func (s *step) unsure() {
+	s.to(s.r.State, NoteUnsure, audit.RemediationUncertain)
+	s.effect(EffectRead, s.now.Add(SettleAfter))
+}
+
+// SettleAfter is how long after a change a reading of IAM is believed. Key changes were measured to take 3 to 4 s.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
+const SettleAfter = 15 * time.Second
+
+func (s *step) gone() {
+	s.end(GoneOutside, NoteGone, audit.RemediationGoneOutside)
+}
+
+// retry goes back to the confirmed state while confirmations are young and attempts are left, else to fallback.
+func (s *step) retry(confirmed, fallback State) {
+	young := len(s.r.Approvals) > 0 && s.now.Sub(s.r.Approvals[len(s.r.Approvals)-1].At) < s.r.Policy.ConfirmedFor
+	if young && s.r.Attempt < s.r.Policy.Attempts {
+		s.to(confirmed, NoteRetry, audit.RemediationReconciled)
+		s.expireIn(s.r.Policy.ConfirmedFor)
+		s.effect(EffectAct, s.now)
+		return
+	}
+	s.to(fallback, NoteStillThere, audit.RemediationFailed)
+	s.alarm()
+}
+
+// begin commits that the changing call is about to be made, or hands the step to the owner.
+func (s *step) begin(doing, asked State) {
+	means := s.r.Means
+	if doing == Deleting {
+		means = s.r.DeleteMeans
+	}
+	switch means {
+	case MeansGuided:
+		s.to(asked, NoteOwnerAsked, audit.RemediationInstructed)
+		s.r.OwnerDone = time.Time{}
+		s.expireIn(ownerPatience)
+		s.effect(EffectOwner, s.now)
+		s.effect(EffectRead, s.now.Add(guidedReadEvery))
+	case MeansOrganization, MeansRootCredentials:
+		s.r.Attempt++
+		s.r.ActedOn = true
+		s.to(doing, NoteBegun, audit.RemediationAttempted)
+		s.effect(EffectRead, s.now.Add(stuckAfter))
+	case MeansNone:
+		s.refuse(RefuseNoMeans)
+	default:
+		s.refuse(RefuseNoMeans)
+	}
+}
+
+const (
+	// ownerPatience is how long a guided step waits for its owner before it lapses.
+	ownerPatience = 14 * 24 * time.Hour
+	// guidedReadEvery is how often a guided step is looked at without anybody saying Done.
+	guidedReadEvery = time.Hour
+	// stuckAfter is when a call that never reported back is settled by reading AWS: longer than its time-out.
+	stuckAfter = 2 * time.Minute
+)
+
+func (s *step) ownerDone() {
+	s.r.OwnerDone = s.now
+	s.to(s.r.State, NoteOwnerSaysDone, audit.OwnerConfirmed)
+	s.effect(EffectRead, s.now)
+}
+
+// missing notes that AWS could not be read. Nothing is concluded from it but that the watch does not advance.
+func (s *step) missing() {
+	s.effect(EffectRead, s.now.Add(rereadAfter(s.r)))
+	if s.r.Note == NoteReadingMissing {
+		return
+	}
+	s.to(s.r.State, NoteReadingMissing, audit.RemediationUncertain)
+	if g := s.e.Facts.Gap; g != nil {
+		s.r.NoteDetail = string(g.Reason)
+	}
+}
+
+func rereadAfter(r Request) time.Duration {
+	if r.State.InFlight() || r.State == Deleted {
+		return SettleAfter
+	}
+	return 5 * time.Minute
+}
+
+// snapshot keeps what a fresh reading tells of the key.
+func (s *step) snapshot(k posture.Key) {
+	s.r.Key.Status = k.Status
+	if k.LastUsed.After(s.r.Key.LastUsed) {
+		s.r.Key.LastUsed, s.r.Key.UsedService, s.r.Key.UsedRegion = k.LastUsed, k.UsedService, k.UsedRegion
+	}
+}
+
+// succeeded enters the watch on the reading that the means made after its call.
+func (s *step) succeeded() {
+	if k, present, known := s.e.Facts.find(s.r); known && present {
+		s.snapshot(k)
+	}
+	s.r.BlockHeld = s.r.Means == MeansOrganization
+	s.r.LastAWS = s.e.AWSID
+	s.becameInactive(NoteInactive, audit.RemediationDeactivated)
+}
+
+// unavailable turns a step that the bot cannot do after all into the owner's. It never turns into a deletion.
+func (s *step) unavailable() {
+	s.r.Means = MeansGuided
+	s.r.Attempt = 0
+	s.to(AwaitingOwner, NoteUnavailable, audit.RemediationFailed)
+	s.r.NoteDetail = s.e.Code
+	s.expireIn(ownerPatience)
+	s.effect(EffectOwner, s.now)
+	s.effect(EffectRead, s.now.Add(guidedReadEvery))
+}
+
+// gateShut records which gate refused. The confirmation is used up: whoever still wants it asks anew.
+func (s *step) gateShut(next State) {
+	if next == Inactive {
+		s.back(NoteGate, audit.RemediationRefused)
+	} else {
+		s.end(next, NoteGate, audit.RemediationRefused)
+	}
+	s.r.NoteDetail = string(s.e.Gate)
+}
+
+func (s *step) beginUndo() {
+	if s.r.Means == MeansGuided {
+		s.to(s.r.State, NoteOwnerAsked, audit.RemediationInstructed)
+		s.effect(EffectOwner, s.now)
+		s.effect(EffectRead, s.now.Add(guidedReadEvery))
+		return
+	}
+	s.r.Attempt++
+	s.r.ActedOn = true
+	s.to(s.r.State, NoteBegun, audit.RemediationAttempted)
+	s.effect(EffectRead, s.now.Add(stuckAfter))
+}
+
+func (s *step) blockAgain() {
+	s.lapse(func() {
+		s.r.Attempt = 0
+		s.to(Approved, NoteBlockAgain, audit.RemediationConfirmed)
+		s.expireIn(s.r.Policy.ConfirmedFor)
+		s.effect(EffectAct, s.now)
+	})
+}

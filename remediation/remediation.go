@@ -1,0 +1,248 @@
+// Package remediation is one root access key's way from requested to verified.
+//
+// The rules are:
+//   - It is pure: a request, an event and a time go in, a decision comes out. Nothing here can reach AWS or Slack.
+//   - Every pair of state and event has an answer in one table, [Rules]. What the table does not name is refused.
+//   - A changing call needs a [Permit], and a Permit can only come from an [Attempt] that passed every gate and from
+//     the receipt of its committed audit record. Deactivate never falls through to delete.
+//   - Unknown is never success: an outcome that nobody saw is settled by reading AWS, not by trying again.
+package remediation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// RequestID is the opaque id of a request. It is all that a button carries.
+type RequestID string
+
+// Means is how a step on a key is done for an account.
+type Means string
+
+// The means, see docs/ARCHITECTURE.md. MeansNone is shown with what shuts the way.
+const (
+	MeansNone            Means = "none"
+	MeansOrganization    Means = "organization"
+	MeansRootCredentials Means = "root-credentials"
+	MeansGuided          Means = "guided"
+)
+
+// State is where a request stands.
+type State string
+
+// The states. The ones that end in "ing" are committed before the AWS call that they stand for.
+const (
+	Requested           State = "requested"
+	Approved            State = "approved"
+	Deactivating        State = "deactivating"
+	AwaitingOwner       State = "awaiting_owner"
+	Inactive            State = "inactive"
+	ReactivateRequested State = "reactivate_requested"
+	Reactivating        State = "reactivating"
+	LiftRequested       State = "lift_requested"
+	Lifting             State = "lifting"
+	Lifted              State = "lifted"
+	DeleteRequested     State = "delete_requested"
+	DeleteApproved      State = "delete_approved"
+	Deleting            State = "deleting"
+	AwaitingOwnerDelete State = "awaiting_owner_delete"
+	Deleted             State = "deleted"
+
+	Verified          State = "verified"
+	VerifiedWithAlarm State = "verified_with_alarm"
+	Restored          State = "restored"
+	Reactivated       State = "reactivated"
+	Rejected          State = "rejected"
+	Cancelled         State = "cancelled"
+	Expired           State = "expired"
+	Stale             State = "stale"
+	Failed            State = "failed"
+	GoneOutside       State = "gone_outside"
+)
+
+// States lists every state in the order of the story, the ended ones last.
+func States() []State {
+	return []State{
+		Requested, Approved, Deactivating, AwaitingOwner, Inactive, ReactivateRequested, Reactivating, LiftRequested,
+		Lifting, Lifted, DeleteRequested, DeleteApproved, Deleting, AwaitingOwnerDelete, Deleted,
+		Verified, VerifiedWithAlarm, Restored, Reactivated, Rejected, Cancelled, Expired, Stale, Failed, GoneOutside,
+	}
+}
+
+// Ended reports whether nothing leads out of the state.
+func (s State) Ended() bool {
+	switch s {
+	case Verified, VerifiedWithAlarm, Restored, Reactivated, Rejected, Cancelled, Expired, Stale, Failed, GoneOutside:
+		return true
+	case Requested, Approved, Deactivating, AwaitingOwner, Inactive, ReactivateRequested, Reactivating, LiftRequested,
+		Lifting, Lifted, DeleteRequested, DeleteApproved, Deleting, AwaitingOwnerDelete, Deleted:
+		return false
+	default:
+		return false
+	}
+}
+
+// Pending reports whether the state waits for a second confirmation.
+func (s State) Pending() bool {
+	return s == Requested || s == ReactivateRequested || s == LiftRequested || s == DeleteRequested
+}
+
+// InFlight reports whether an AWS call may be under way, or may have had an effect that nobody saw.
+func (s State) InFlight() bool {
+	return s == Deactivating || s == Reactivating || s == Lifting || s == Deleting
+}
+
+// Person is somebody in our own Slack workspace, by id. Two persons are one when the ids are equal, or the emails are.
+type Person struct {
+	User  string `json:"user"`
+	Team  string `json:"team,omitempty"`
+	Email string `json:"email,omitempty"`
+}
+
+// Is reports whether p and o are the same human being as far as Slack can tell.
+func (p Person) Is(o Person) bool {
+	if p.User == o.User {
+		return true
+	}
+	return p.Email != "" && p.Email == o.Email
+}
+
+// Approval is one second confirmation.
+type Approval struct {
+	By Person    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+// Policy is what was in force when the request was made. Later settings do not loosen an open request.
+type Policy struct {
+	TwoPerson       bool          `json:"two_person"`
+	DeleteApprovals int           `json:"delete_approvals"` // distinct approvers of a deletion, at least 1
+	Watch           time.Duration `json:"watch"`            // the watch window
+	Spread          time.Duration `json:"spread"`           // how long a block takes to be everywhere; the watch starts after it
+	Guard           time.Duration `json:"guard"`            // a key used within it is deleted only with an override
+	PendingFor      time.Duration `json:"pending_for"`      // a pending confirmation expires after it
+	ConfirmedFor    time.Duration `json:"confirmed_for"`    // a confirmation that was not acted on expires after it
+	LiftFor         time.Duration `json:"lift_for"`         // how long a lifted block stays lifted
+	Attempts        int           `json:"attempts"`         // changing calls per confirmation, at most
+	DryRun          bool          `json:"dry_run"`          // every card and confirmation, never a changing call
+}
+
+// DefaultPolicy is what holds unless the settings say otherwise.
+func DefaultPolicy() Policy {
+	return Policy{
+		TwoPerson: true, DeleteApprovals: 1, Watch: 7 * 24 * time.Hour, Spread: 30 * time.Minute, Guard: 14 * 24 * time.Hour,
+		PendingFor: 24 * time.Hour, ConfirmedFor: 24 * time.Hour, LiftFor: time.Hour, Attempts: 3,
+	}
+}
+
+// Request is the record of one key's remediation. It is the truth; whatever Slack shows is derived from it.
+type Request struct {
+	ID      RequestID         `json:"id"`
+	Version int               `json:"version"` // grows by one per transition
+	State   State             `json:"state"`
+	Source  string            `json:"source"` // the `aws` entry
+	Account posture.AccountID `json:"account"`
+	Key     posture.Key       `json:"key"` // the snapshot that was asked about; without an id the creation date names it
+
+	Means       Means  `json:"means"`        // of deactivate and its undo
+	DeleteMeans Means  `json:"delete_means"` // of delete
+	Policy      Policy `json:"policy"`
+
+	Requester  Person     `json:"requester"` // of the step that is pending or was confirmed last
+	Opener     Person     `json:"opener"`    // of the first step
+	Reason     string     `json:"reason"`
+	Override   string     `json:"override,omitempty"` // why a key in use is deleted all the same
+	BreakGlass bool       `json:"break_glass,omitempty"`
+	Approvals  []Approval `json:"approvals,omitempty"` // of the step that is pending or was confirmed last
+
+	OpenedAt time.Time `json:"opened_at"`
+	Since    time.Time `json:"since"`             // when the state was entered
+	Deadline time.Time `json:"deadline,omitzero"` // when the state lapses; zero: it does not
+
+	InactiveAt time.Time     `json:"inactive_at,omitzero"` // when AWS was first read to be inactive or blocked
+	WatchFrom  time.Time     `json:"watch_from,omitzero"`  // use after this counts
+	Watched    time.Duration `json:"watched,omitempty"`    // of the watch window, what has been covered by readings
+	ReadAt     time.Time     `json:"read_at,omitzero"`     // the last successful reading, by our clock
+	ReadAWS    time.Time     `json:"read_aws,omitzero"`    // the same by AWS's clock
+	OtherKeys  []string      `json:"other_keys,omitempty"` // fingerprints of the account's other keys, known since the start
+
+	Attempt    int       `json:"attempt,omitempty"`      // changing calls under the present confirmation
+	OwnerDone  time.Time `json:"owner_done,omitzero"`    // when the owner pressed Done
+	CleanReads int       `json:"clean_reads,omitempty"`  // of the verification
+	CleanAt    time.Time `json:"clean_at,omitzero"`      // the first clean read in a row
+	Note       Note      `json:"note,omitempty"`         // what last happened, for the card
+	NoteDetail string    `json:"note_detail,omitempty"`  // the name of a gate, an AWS error code; never free text from outside
+	EndedBy    *Person   `json:"ended_by,omitempty"`     // who rejected or cancelled
+	ActedOn    bool      `json:"acted_on,omitempty"`     // a changing call was made at least once
+	BlockHeld  bool      `json:"block_held,omitempty"`   // the request is among the holders of the account's block
+	LastAWS    string    `json:"last_aws_id,omitempty"`  // AWS's request id of the last changing call
+	DeletedAt  time.Time `json:"deleted_at,omitzero"`    // when the key was first read to be gone
+	VerifiedAt time.Time `json:"verified_at,omitzero"`   // the second clean read
+	AlarmedAt  time.Time `json:"alarmed_at,omitzero"`    // the last alarm
+	LastSeen   time.Time `json:"last_seen_use,omitzero"` // the latest use that was alarmed about
+}
+
+// Open makes a request. An active key starts at Requested and waits for its second confirmation. A key that is found
+// inactive needs no changing call: it is watched from this reading on.
+func Open(id RequestID, by Person, reason string, f Facts, key posture.Key, means, deleteMeans Means, p Policy, now time.Time) Request {
+	r := Request{
+		ID: id, Version: 1, State: Requested, Source: f.Source, Account: f.Account, Key: key, Means: means,
+		DeleteMeans: deleteMeans, Policy: p, Requester: by, Opener: by, Reason: reason, OpenedAt: now, Since: now,
+		Deadline: now.Add(p.PendingFor), Note: NoteRequested,
+	}
+	for _, k := range f.Keys {
+		if !f.isKey(r, k) {
+			r.OtherKeys = append(r.OtherKeys, keyName(k))
+		}
+	}
+	if key.Status == posture.KeyInactive {
+		r.State, r.Note, r.Deadline = Inactive, NoteFoundInactive, time.Time{}
+		r.startWatch(f, now)
+	}
+	return r
+}
+
+// SnapshotHash identifies what the approver was shown: account, key, creation date and means.
+func (r Request) SnapshotHash() string {
+	b, err := json.Marshal([]any{r.Source, r.Account, r.Key.ID.Fingerprint(), r.Key.Created.UTC(), r.Means, r.DeleteMeans})
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Approvers are the ids of those who confirmed the present step, in order.
+func (r Request) Approvers() []string {
+	ids := make([]string, 0, len(r.Approvals))
+	for _, a := range r.Approvals {
+		ids = append(ids, a.By.User)
+	}
+	return ids
+}
+
+// Needed is how many more confirmations the pending step wants.
+func (r Request) Needed() int {
+	if !r.State.Pending() {
+		return 0
+	}
+	n := 1
+	if r.State == DeleteRequested {
+		n = max(1, r.Policy.DeleteApprovals)
+	}
+	return max(0, n-len(r.Approvals))
+}
+
+// Remaining is how much of the watch window is still to be covered by readings.
+func (r Request) Remaining() time.Duration { return max(0, r.Policy.Watch-r.Watched) }
+
+func (r Request) clone() Request {
+	r.Approvals = slices.Clone(r.Approvals)
+	r.OtherKeys = slices.Clone(r.OtherKeys)
+	return r
+}

@@ -1,0 +1,335 @@
+package remediation
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// dayOfWatch is the most that one reading adds to the watch: each day of a window needs a reading of its own, so that
+// downtime lengthens the window instead of shortening it.
+const dayOfWatch = 24 * time.Hour
+
+// watchEvery is how often a watched key is read.
+const watchEvery = time.Hour
+
+// startWatch begins the window anew at a reading.
+func (r *Request) startWatch(f Facts, now time.Time) {
+	if r.InactiveAt.IsZero() {
+		r.InactiveAt = now
+	}
+	r.WatchFrom = now
+	if r.Means == MeansOrganization && r.BlockHeld {
+		r.WatchFrom = now.Add(r.Policy.Spread)
+	}
+	r.Watched, r.ReadAt, r.ReadAWS = 0, now, f.AWS
+}
+
+// advance adds what lies between two readings, by the slower of the two clocks, and never more than a day.
+func (r *Request) advance(f Facts, now time.Time) {
+	from := r.ReadAt
+	if from.Before(r.WatchFrom) {
+		from = r.WatchFrom
+	}
+	elapsed := now.Sub(from)
+	if !f.AWS.IsZero() && !r.ReadAWS.IsZero() {
+		elapsed = min(elapsed, f.AWS.Sub(r.ReadAWS))
+	}
+	r.Watched += min(max(0, elapsed), dayOfWatch)
+	if now.After(r.ReadAt) {
+		r.ReadAt = now
+	}
+	if f.AWS.After(r.ReadAWS) {
+		r.ReadAWS = f.AWS
+	}
+}
+
+// shut reports whether the reading shows the key to be out of use by the request's means.
+func (r Request) shut(k posture.Key, f Facts) (bool, bool) {
+	if k.Status == posture.KeyInactive {
+		return true, true
+	}
+	if r.Means != MeansOrganization {
+		return false, true
+	}
+	return f.Block.Attached && f.Block.Intact, f.Block.Known
+}
+
+// becameInactive enters the watch.
+func (s *step) becameInactive(n Note, a audit.Action) {
+	s.r.Approvals, s.r.Attempt, s.r.InactiveAt = nil, 0, time.Time{}
+	s.to(Inactive, n, a)
+	s.r.startWatch(s.e.Facts, s.now)
+	s.nextRead()
+}
+
+func (s *step) nextRead() {
+	s.effect(EffectRead, s.now.Add(min(watchEvery, max(time.Minute, s.r.Remaining()))))
+}
+
+// observeWaiting looks at a key that nothing has been done to yet.
+func (s *step) observeWaiting() {
+	k, present, known := s.e.Facts.find(s.r)
+	switch {
+	case !known:
+		return
+	case !present:
+		s.gone()
+	case !k.Created.Equal(s.r.Key.Created):
+		s.end(Stale, NoteStale, audit.RemediationStale)
+	case k.Status == posture.KeyInactive:
+		s.snapshot(k)
+		s.becameInactive(NoteFoundInactive, audit.RemediationDeactivated)
+	}
+}
+
+// observeDeactivating settles a call whose outcome nobody saw, and the owner's guided step.
+func (s *step) observeDeactivating() {
+	k, present, known := s.e.Facts.find(s.r)
+	if !known {
+		s.missing()
+		return
+	}
+	if !present {
+		s.gone()
+		return
+	}
+	s.snapshot(k)
+	shut, known := s.r.shut(k, s.e.Facts)
+	switch {
+	case !known:
+		s.missing()
+	case shut:
+		s.becameInactive(NoteInactive, audit.RemediationDeactivated)
+	case s.r.State == AwaitingOwner:
+		s.stillWaiting()
+	default:
+		s.retry(Approved, Failed)
+	}
+}
+
+// stillWaiting looks again later at a step that is the owner's.
+func (s *step) stillWaiting() {
+	s.effect(EffectRead, s.now.Add(guidedReadEvery))
+	if s.r.OwnerDone.IsZero() || s.e.Facts.KeysAt.Before(s.r.OwnerDone) || s.r.Note == NoteStillThere {
+		return
+	}
+	s.to(s.r.State, NoteStillThere, audit.RemediationReconciled)
+}
+
+// observeWatched looks at a key that is inactive or blocked. Whatever AWS shows that the confirmations did not know of
+// voids them and raises an alarm.
+func (s *step) observeWatched() {
+	f := s.e.Facts
+	k, present, known := f.find(s.r)
+	if !known {
+		s.missing()
+		return
+	}
+	if !present {
+		s.gone()
+		s.alarm()
+		return
+	}
+	if !k.Created.Equal(s.r.Key.Created) {
+		s.end(Stale, NoteStale, audit.RemediationStale)
+		s.alarm()
+		return
+	}
+	shut, known := s.r.shut(k, f)
+	switch {
+	case !known:
+		s.missing()
+	case !shut && s.r.Means == MeansOrganization:
+		s.end(Reactivated, NoteDetached, audit.RemediationReactivated)
+		s.alarm()
+	case !shut:
+		s.end(Reactivated, NoteReactivated, audit.RemediationReactivated)
+		s.alarm()
+	case s.usedSince(k):
+		s.restartWatch(NoteUsed)
+	case s.newKey():
+		s.restartWatch(NoteNewKey)
+	default:
+		s.watchOn(k)
+	}
+}
+
+// usedSince reports a use after the watch began, and remembers it. Under a block it may be a request that was denied.
+func (s *step) usedSince(k posture.Key) bool {
+	used := k.LastUsed.After(s.r.WatchFrom) && k.LastUsed.After(s.r.Key.LastUsed)
+	s.snapshot(k)
+	if used {
+		s.r.LastSeen = k.LastUsed
+	}
+	return used
+}
+
+// newKey reports a key of the account that was not there before, and remembers it.
+func (s *step) newKey() bool {
+	found := false
+	for _, k := range s.e.Facts.Keys {
+		if s.e.Facts.isKey(s.r, k) || slices.Contains(s.r.OtherKeys, keyName(k)) {
+			continue
+		}
+		s.r.OtherKeys = append(s.r.OtherKeys, keyName(k))
+		found = true
+	}
+	return found
+}
+
+func (s *step) restartWatch(n Note) {
+	s.back(n, audit.RemediationAlarmed)
+	s.r.startWatch(s.e.Facts, s.now)
+	s.alarm()
+	s.nextRead()
+}
+
+func (s *step) watchOn(k posture.Key) {
+	was := s.r.Remaining()
+	s.snapshot(k)
+	s.r.advance(s.e.Facts, s.now)
+	s.changed, s.action = true, audit.RemediationObserved
+	s.nextRead()
+	if s.r.Note == NoteReadingMissing {
+		s.r.Note, s.r.NoteDetail = NoteInactive, ""
+	}
+	if was > 0 && s.r.Remaining() == 0 && s.r.State == Inactive {
+		s.to(Inactive, NoteWatchOver, audit.RemediationObserved)
+		return
+	}
+	s.effect(EffectDraw, s.now)
+}
+
+// observeReactivating settles the undo, and waits for the owner where the undo is theirs.
+func (s *step) observeReactivating() {
+	f := s.e.Facts
+	k, present, known := f.find(s.r)
+	if !known {
+		s.missing()
+		return
+	}
+	if !present {
+		s.gone()
+		return
+	}
+	shut, known := s.r.shut(k, f)
+	switch {
+	case !known:
+		s.missing()
+	case !shut:
+		s.end(Restored, NoteRestored, audit.RemediationRestored)
+	case s.r.Means == MeansGuided:
+		s.effect(EffectRead, s.now.Add(guidedReadEvery))
+	default:
+		s.retryUndo()
+	}
+}
+
+// retryUndo tries an undo again. It is never given up silently: an undo harms nobody.
+func (s *step) retryUndo() {
+	if s.r.Attempt < s.r.Policy.Attempts {
+		s.to(s.r.State, NoteRetry, audit.RemediationReconciled)
+		s.effect(EffectAct, s.now)
+		return
+	}
+	s.back(NoteStillThere, audit.RemediationFailed)
+	s.alarm()
+}
+
+// observeLifted looks at a block that is lifted for a while.
+func (s *step) observeLifted() {
+	_, present, known := s.e.Facts.find(s.r)
+	switch {
+	case known && !present:
+		s.gone()
+	case s.r.State == Lifting && s.e.Facts.Block.Known && !s.e.Facts.Block.Attached:
+		s.lifted()
+	case s.r.State == Lifting:
+		s.retryUndo()
+	}
+}
+
+func (s *step) lifted() {
+	s.r.Watched = 0
+	s.to(Lifted, NoteLifted, audit.BlockLifted)
+	s.expireIn(s.r.Policy.LiftFor)
+}
+
+// observeDeleting settles a deletion whose outcome nobody saw, and the owner's guided one.
+func (s *step) observeDeleting() {
+	f := s.e.Facts
+	k, present, known := f.find(s.r)
+	if !known {
+		s.missing()
+		return
+	}
+	if !present {
+		s.deleted(audit.RemediationReconciled)
+		return
+	}
+	shut, known := s.r.shut(k, f)
+	switch {
+	case !known:
+		s.missing()
+	case !shut:
+		s.end(Reactivated, NoteReactivated, audit.RemediationReactivated)
+		s.alarm()
+	case s.r.State == AwaitingOwnerDelete:
+		s.snapshot(k)
+		s.stillWaiting()
+	default:
+		s.snapshot(k)
+		s.retry(DeleteApproved, Inactive)
+	}
+}
+
+func (s *step) deleted(a audit.Action) {
+	s.r.DeletedAt, s.r.CleanReads, s.r.CleanAt = s.now, 0, time.Time{}
+	if s.e.AWSID != "" {
+		s.r.LastAWS = s.e.AWSID
+	}
+	s.to(Deleted, NoteDeleted, a)
+	s.effect(EffectRead, s.now.Add(SettleAfter))
+}
+
+// observeDeleted verifies: two clean readings at least [SettleAfter] apart. A key that is still listed after ten
+// minutes, or another one that nobody knew, is an alarm.
+func (s *step) observeDeleted() {
+	_, present, known := s.e.Facts.find(s.r)
+	if !known {
+		s.missing()
+		return
+	}
+	if present {
+		s.r.CleanReads, s.changed, s.action = 0, true, audit.RemediationObserved
+		s.effect(EffectRead, s.now.Add(SettleAfter))
+		if s.now.Sub(s.r.DeletedAt) > stillListedAfter && s.r.Note != NoteStillThere {
+			s.to(Deleted, NoteStillThere, audit.RemediationAlarmed)
+			s.alarm()
+		}
+		return
+	}
+	if s.newKey() {
+		s.r.VerifiedAt = s.now
+		s.end(VerifiedWithAlarm, NoteVerifiedAlarm, audit.RemediationVerified)
+		s.alarm()
+		return
+	}
+	if s.r.CleanReads == 0 {
+		s.r.CleanReads, s.r.CleanAt = 1, s.now
+		s.changed, s.action = true, audit.RemediationObserved
+		s.effect(EffectRead, s.now.Add(SettleAfter))
+		return
+	}
+	if s.now.Sub(s.r.CleanAt) < SettleAfter {
+		s.effect(EffectRead, s.r.CleanAt.Add(SettleAfter))
+		return
+	}
+	s.r.CleanReads, s.r.VerifiedAt = 2, s.now
+	s.end(Verified, NoteVerified, audit.RemediationVerified)
+}
+
+const stillListedAfter = 10 * time.Minute
