@@ -46,6 +46,7 @@ type Event struct {
 	Gate     Gate   // with GateShut
 	Code     string // with Refused and Unavailable: AWS's error code
 	AWSID    string // AWS's request id
+	Found    bool   // with Succeeded: the block was attached already, and not by us
 	Facts    Facts  // with Observe, Succeeded and the Ask… kinds
 }
 
@@ -150,7 +151,7 @@ const (
 	NoteStillThere     Note = "still_there"
 	NoteVerified       Note = "verified"
 	NoteVerifiedAlarm  Note = "verified_alarm"
-	NoteDryRun         Note = "dry_run"
+	NoteBreakGlass     Note = "break_glass"
 	NoteReadingMissing Note = "reading_missing"
 )
 

@@ -129,7 +129,7 @@ func gates() []gate {
 		{GateBreakGlass, func(c check) bool { return !c.r.BreakGlass || c.act != ActDelete || len(c.r.Approvals) > 0 }},
 		{GateApprovals, enoughApprovals},
 		{GateEntitled, stillEntitled},
-		{GateConfirmed, func(c check) bool { return len(c.r.Approvals) == 0 || c.now.Sub(newest(c.r)) < c.r.Policy.ConfirmedFor }},
+		{GateConfirmed, func(c check) bool { return c.now.Sub(confirmedAt(c.r)) < c.r.Policy.ConfirmedFor }},
 		{GateWatch, func(c check) bool { return c.act != ActDelete || c.r.Watched >= c.r.Policy.Watch }},
 		{GateExempt, func(c check) bool { return !c.s.Exempt }},
 		{GateCap, func(c check) bool { return c.act != ActDelete || c.s.DeletedToday < c.s.DailyCap }},
@@ -218,7 +218,13 @@ func stillEntitled(c check) bool {
 	return !c.r.BreakGlass || len(c.r.Approvals) > 0 || c.s.Entitled[c.r.Requester.User]
 }
 
-func newest(r Request) time.Time { return r.Approvals[len(r.Approvals)-1].At }
+// confirmedAt is when the present step got its last confirmation. A declared emergency has none but its declaration.
+func confirmedAt(r Request) time.Time {
+	if len(r.Approvals) == 0 {
+		return r.OpenedAt
+	}
+	return r.Approvals[len(r.Approvals)-1].At
+}
 
 // rightCaller asks whose credentials these are. IAM infers the user from the signing key when UserName is omitted, so
 // that wrong credentials mean a wrong target.

@@ -60,7 +60,7 @@ func Decide(r Request, e Event, now time.Time) Decision {
 	switch {
 	case !ok && r.State.Ended():
 		return refuse(r, RefuseEnded)
-	case e.Version != 0 && e.Version != r.Version:
+	case e.Version != 0 && !r.Current(e.Version):
 		return refuse(r, RefuseOutdated)
 	case !ok:
 		return refuse(r, RefuseNotNow)
@@ -113,7 +113,7 @@ func (s *step) to(next State, n Note, a audit.Action) {
 		s.r.Deadline = time.Time{}
 	}
 	s.r.State, s.r.Note, s.r.NoteDetail = next, n, ""
-	s.changed, s.action = true, a
+	s.changed, s.action, s.r.Shown = true, a, s.was.Version+1
 	s.effect(EffectDraw, s.now)
 	s.effects = append(s.effects, Effect{Kind: EffectTell, Note: n, At: s.now})
 	if next.Ended() && s.r.BlockHeld {
@@ -168,7 +168,7 @@ func (s *step) askReactivate() {
 }
 
 func (s *step) askLift() {
-	if s.r.Means != MeansOrganization {
+	if s.r.Means != MeansOrganization || s.r.BlockFound {
 		s.refuse(RefuseNoMeans)
 		return
 	}
@@ -219,6 +219,7 @@ func (s *step) end(next State, n Note, a audit.Action) {
 func (s *step) back(n Note, a audit.Action) {
 	s.r.Approvals, s.r.Attempt = nil, 0
 	s.to(Inactive, n, a)
+	s.nextRead()
 }
 
 func (s *step) lapse(then func()) {
@@ -253,8 +254,7 @@ func (s *step) gone() {
 
 // retry goes back to the confirmed state while confirmations are young and attempts are left, else to fallback.
 func (s *step) retry(confirmed, fallback State) {
-	young := len(s.r.Approvals) > 0 && s.now.Sub(s.r.Approvals[len(s.r.Approvals)-1].At) < s.r.Policy.ConfirmedFor
-	if young && s.r.Attempt < s.r.Policy.Attempts {
+	if s.now.Sub(confirmedAt(s.r)) < s.r.Policy.ConfirmedFor && s.r.Attempt < s.r.Policy.Attempts {
 		s.to(confirmed, NoteRetry, audit.RemediationReconciled)
 		s.expireIn(s.r.Policy.ConfirmedFor)
 		s.effect(EffectAct, s.now)
@@ -310,7 +310,8 @@ func (s *step) missing() {
 	if s.r.Note == NoteReadingMissing {
 		return
 	}
-	s.to(s.r.State, NoteReadingMissing, audit.RemediationUncertain)
+	s.r.Note, s.changed, s.action = NoteReadingMissing, true, audit.RemediationUncertain
+	s.effect(EffectDraw, s.now)
 	if g := s.e.Facts.Gap; g != nil {
 		s.r.NoteDetail = string(g.Reason)
 	}
@@ -336,7 +337,7 @@ func (s *step) succeeded() {
 	if k, present, known := s.e.Facts.find(s.r); known && present {
 		s.snapshot(k)
 	}
-	s.r.BlockHeld = s.r.Means == MeansOrganization
+	s.r.BlockHeld, s.r.BlockFound = s.r.Means == MeansOrganization, s.e.Found
 	s.r.LastAWS = s.e.AWSID
 	s.becameInactive(NoteInactive, audit.RemediationDeactivated)
 }

@@ -143,7 +143,8 @@ func DefaultPolicy() Policy {
 // Request is the record of one key's remediation. It is the truth; whatever Slack shows is derived from it.
 type Request struct {
 	ID      RequestID         `json:"id"`
-	Version int               `json:"version"` // grows by one per transition
+	Version int               `json:"version"` // grows by one with each write
+	Shown   int               `json:"shown"`   // the version of the last transition that people see; older buttons are outdated
 	State   State             `json:"state"`
 	Source  string            `json:"source"` // the `aws` entry
 	Account posture.AccountID `json:"account"`
@@ -180,6 +181,7 @@ type Request struct {
 	EndedBy    *Person   `json:"ended_by,omitempty"`     // who rejected or cancelled
 	ActedOn    bool      `json:"acted_on,omitempty"`     // a changing call was made at least once
 	BlockHeld  bool      `json:"block_held,omitempty"`   // the request is among the holders of the account's block
+	BlockFound bool      `json:"block_found,omitempty"`  // the block was there before us, hence is not ours to take away
 	LastAWS    string    `json:"last_aws_id,omitempty"`  // AWS's request id of the last changing call
 	DeletedAt  time.Time `json:"deleted_at,omitzero"`    // when the key was first read to be gone
 	VerifiedAt time.Time `json:"verified_at,omitzero"`   // the second clean read
@@ -191,7 +193,7 @@ type Request struct {
 // inactive needs no changing call: it is watched from this reading on.
 func Open(id RequestID, by Person, reason string, f Facts, key posture.Key, means, deleteMeans Means, p Policy, now time.Time) Request {
 	r := Request{
-		ID: id, Version: 1, State: Requested, Source: f.Source, Account: f.Account, Key: key, Means: means,
+		ID: id, Version: 1, Shown: 1, State: Requested, Source: f.Source, Account: f.Account, Key: key, Means: means,
 		DeleteMeans: deleteMeans, Policy: p, Requester: by, Opener: by, Reason: reason, OpenedAt: now, Since: now,
 		Deadline: now.Add(p.PendingFor), Note: NoteRequested,
 	}
@@ -202,9 +204,36 @@ func Open(id RequestID, by Person, reason string, f Facts, key posture.Key, mean
 	}
 	if key.Status == posture.KeyInactive {
 		r.State, r.Note, r.Deadline = Inactive, NoteFoundInactive, time.Time{}
+		if means == MeansOrganization {
+			r.Means = MeansGuided // there is no block to take away: whoever made it inactive did so in the console
+		}
 		r.startWatch(f, now)
 	}
 	return r
+}
+
+// OpenBreakGlass makes the request of a declared emergency: one approver acts alone, on deactivate only. A deletion
+// later needs its own confirmations like any other.
+func OpenBreakGlass(id RequestID, by Person, reason string, f Facts, key posture.Key, means, deleteMeans Means, p Policy, now time.Time) Request {
+	r := Open(id, by, reason, f, key, means, deleteMeans, p, now)
+	r.BreakGlass = true
+	if r.State == Requested {
+		r.State, r.Note, r.Deadline = Approved, NoteBreakGlass, now.Add(p.ConfirmedFor)
+	}
+	return r
+}
+
+// Opening is what is to be done once a new request is committed.
+func Opening(r Request, now time.Time) []Effect {
+	at := func(k EffectKind, t time.Time) Effect { return Effect{Kind: k, Note: r.Note, At: t} }
+	effects := []Effect{at(EffectDraw, now), at(EffectTell, now), at(EffectRead, now.Add(watchEvery))}
+	if !r.Deadline.IsZero() {
+		effects = append(effects, at(EffectLapse, r.Deadline))
+	}
+	if r.State == Approved {
+		effects = append(effects, at(EffectAlarm, now), at(EffectAct, now))
+	}
+	return effects
 }
 
 // SnapshotHash identifies what the approver was shown: account, key, creation date and means.
@@ -237,6 +266,10 @@ func (r Request) Needed() int {
 	}
 	return max(0, n-len(r.Approvals))
 }
+
+// Current reports whether a button or a queued step that was made at a version still stands: nothing that people see
+// has happened since. Plain readings of a watched key do not outdate it.
+func (r Request) Current(version int) bool { return version >= r.Shown && version <= r.Version }
 
 // Remaining is how much of the watch window is still to be covered by readings.
 func (r Request) Remaining() time.Duration { return max(0, r.Policy.Watch-r.Watched) }
