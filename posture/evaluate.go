@@ -118,8 +118,7 @@ func (e Evidence) judgeAccessKey() verdict {
 	case !key.Value:
 		return passed(CodeNoKey, "No root access key exists", key.stamp())
 	}
-	code, sentence := e.keySentence()
-	return e.noteBlock(failed(code, sentence, key.stamp()))
+	return e.noteBlock(e.keyExists(key.stamp()))
 }
 
 // judgeMFA fails only where the root user is known to be able to sign in, which takes a password. With MFA known to be
@@ -205,7 +204,11 @@ func (e Evidence) judgeCertificate() verdict {
 	case !cert.Known():
 		return e.unknown(CodeCertificateUnknown, "Whether a root signing certificate exists could not be read", cert.why())
 	case cert.Value:
-		return failed(CodeCertificate, "A root signing certificate exists", cert.stamp())
+		v := failed(CodeCertificate, "A root signing certificate exists", cert.stamp())
+		for _, c := range e.CertificateList.Value {
+			v.by = append(v.by, c.ID)
+		}
+		return v
 	default:
 		return passed(CodeNoCertificate, "No root signing certificate exists", cert.stamp())
 	}

@@ -61,11 +61,13 @@ type Finding struct {
 	Source   string    `json:"source"` // the `aws` entry; with Account it names the account
 	Status   Status    `json:"status"`
 	Severity Severity  `json:"severity"`
-	Code     Code      `json:"code"`              // which sentence Reason is, for catalogues in other languages
-	Reason   string    `json:"reason"`            // a sentence: what was seen, or why it could not be
-	Gap      *Gap      `json:"gap,omitempty"`     // only with NotAvailable
-	Used     time.Time `json:"used,omitzero"`     // root-activity: the latest use that fails it
-	AsOf     time.Time `json:"as_of,omitzero"`    // when the credential report was made that the judgement rests on
-	Blocked  bool      `json:"blocked,omitempty"` // the root user is blocked: the credential exists and cannot be used
-	At       time.Time `json:"at"`                // the oldest fact that the judgement rests on
+	Code     Code      `json:"code"`               // which sentence Reason is, for catalogues in other languages
+	Reason   string    `json:"reason"`             // a sentence: what was seen, or why it could not be
+	Gap      *Gap      `json:"gap,omitempty"`      // only with NotAvailable
+	Used     time.Time `json:"used,omitzero"`      // root-activity: the latest use that fails it
+	AsOf     time.Time `json:"as_of,omitzero"`     // when the credential report was made that the judgement rests on
+	Subjects string    `json:"subjects,omitempty"` // what it fails by, such as the fingerprints of keys, sorted, with a space between
+	Degree   int       `json:"degree,omitempty"`   // how badly it fails, against the same control and account at another time; 0: not told
+	Blocked  bool      `json:"blocked,omitempty"`  // the root user is blocked: the credential exists and cannot be used
+	At       time.Time `json:"at"`                 // the oldest fact that the judgement rests on
 }

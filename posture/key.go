@@ -93,3 +93,11 @@ type Key struct {
 	UsedService string    `json:"used_service,omitempty"`
 	UsedRegion  string    `json:"used_region,omitempty"`
 }
+
+// subject names the key in a finding: by its fingerprint, and by its creation date where nobody could read its id.
+func (k Key) subject() string {
+	if k.ID == "" {
+		return k.Created.UTC().Format(time.RFC3339)
+	}
+	return k.ID.Fingerprint()
+}

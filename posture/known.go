@@ -114,24 +114,28 @@ func (e Evidence) noDevice() (verdict, bool) {
 	}
 }
 
-// keySentence counts the keys where they are listed.
-func (e Evidence) keySentence() (Code, string) {
+// keyExists counts the keys where they are listed. An active key weighs more than both that an account can have inactive.
+func (e Evidence) keyExists(s stamp) verdict {
 	if !e.Keys.live() || len(e.Keys.Value) == 0 {
-		return CodeKey, "A root access key exists"
+		return failed(CodeKey, "A root access key exists", s)
 	}
-	active := 0
+	active, total := 0, len(e.Keys.Value)
+	var names []string
 	for _, k := range e.Keys.Value {
+		names = append(names, k.subject())
 		if k.Status != KeyInactive {
 			active++
 		}
 	}
-	total := len(e.Keys.Value)
+	var v verdict
 	switch {
 	case total == 1 && active == 1:
-		return CodeKeyActive, "An active root access key exists"
+		v = failed(CodeKeyActive, "An active root access key exists", s)
 	case total == 1:
-		return CodeKeyInactive, "An inactive root access key exists"
+		v = failed(CodeKeyInactive, "An inactive root access key exists", s)
 	default:
-		return CodeKeys, strconv.Itoa(total) + " root access keys exist, " + strconv.Itoa(active) + " of them active"
+		v = failed(CodeKeys, strconv.Itoa(total)+" root access keys exist, "+strconv.Itoa(active)+" of them active", s)
 	}
+	v.degree, v.by = 3*active+(total-active), names
+	return v
 }

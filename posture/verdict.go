@@ -1,6 +1,10 @@
 package posture
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Code names the sentence of a finding, so that it can be said in another language: one code, one sentence, which the
 // finding's Gap, Used, AsOf and Blocked complete. Codes are stable.
@@ -62,6 +66,8 @@ type verdict struct {
 	text    string
 	blocked bool
 	used    time.Time
+	degree  int
+	by      []string
 	gap     *Gap
 	stamps  []stamp
 }
@@ -106,7 +112,10 @@ func (e Evidence) noteBlock(v verdict) verdict {
 func (v verdict) finding(c ControlInfo, looked, now time.Time) Finding {
 	f := Finding{
 		Control: c.Slug, Severity: c.Severity, Status: v.status, Code: v.code, Gap: v.gap, Reason: v.text,
-		Used: v.used, Blocked: v.blocked, At: looked,
+		Used: v.used, Degree: v.degree, Subjects: subjects(v.by), Blocked: v.blocked, At: looked,
+	}
+	if looked.IsZero() {
+		f.At = now
 	}
 	for i, s := range v.stamps {
 		if i == 0 || s.At.Before(f.At) {
@@ -125,6 +134,12 @@ func (v verdict) finding(c ControlInfo, looked, now time.Time) Finding {
 		f.Reason += " The root user is blocked meanwhile."
 	}
 	return f
+}
+
+// subjects joins names into one comparable string, the same whatever order they were listed in.
+func subjects(names []string) string {
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
 }
 
 // clock says a time for people, with the day unless it is today in UTC.
