@@ -1,0 +1,122 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// People are users and user groups by their Slack ids. A named user needs no look-up to be entitled beyond being a live
+// person of our own workspace; a group is read live, and counts as empty when it cannot be.
+type People struct{ Users, Groups []string }
+
+func (p People) empty() bool { return len(p.Users) == 0 && len(p.Groups) == 0 }
+
+// SourceConfig is what is said for one `aws` entry alone.
+type SourceConfig struct {
+	Requesters People // empty: those of the whole configuration
+	NeverActOn []posture.AccountID
+}
+
+// Config is what the operator decides.
+type Config struct {
+	Team                  string // our workspace, as auth.test names it; actors of another one are refused
+	Approvers, Requesters People // without requesters the approvers ask as well
+	Sources               map[string]SourceConfig
+	Policy                remediation.Policy
+	DryRun                bool          // every card and confirmation, no changing call and no DM
+	DailyCap              int           // deletions in any 24 hours; 0: five
+	ActivityWindow        time.Duration // 0: 24 hours
+	Owners                map[posture.AccountID]string
+	OwnerTag              string        // the tag that names an account's owner; empty: "owner"
+	Reminder              time.Duration // between two messages to an owner; 0: 24 hours
+	EscalateAfter         int           // messages without an answer before the channel is told; 0: two
+	Concurrency           int           // accounts that a scan looks at in parallel; 0: sixteen
+	CardsPerHour          int           // cards for new findings; the rest is gathered in one message; 0: twenty
+	Version               string
+}
+
+// Deps are what the verbs stand on. All but Next, SignHead and Log are required.
+type Deps struct {
+	Ledger    Ledger
+	Queue     Queue
+	Estate    Estate
+	Inspector Inspector
+	Executor  Executor
+	Directory Directory
+	Now       func() time.Time
+	NewID     func() string // opaque, unique and not to be guessed
+	Log       *slog.Logger
+	Next      func() map[string]time.Time // the next time of each schedule
+	SignHead  func(audit.Head) string     // the audit log's head, signed, in one line
+}
+
+// Service is the verbs. It is safe for concurrent use.
+type Service struct {
+	cfg Config
+	d   Deps
+
+	mu    sync.Mutex
+	calls map[remediation.RequestID]bool // changing calls under way in this process
+	asked map[string][]time.Time         // by user, for the limit on looking
+}
+
+// New checks the configuration and fills in what it leaves open. Its errors name the setting and the fix.
+func New(c Config, d Deps) (*Service, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	if c.Approvers.empty() {
+		c.Requesters = People{}
+	} else if c.Requesters.empty() {
+		c.Requesters = c.Approvers
+	}
+	if c.Policy == (remediation.Policy{}) {
+		c.Policy = remediation.DefaultPolicy()
+	}
+	if !c.Policy.TwoPerson && !c.Approvers.empty() && (len(c.Approvers.Users) != 1 || len(c.Approvers.Groups) != 0) {
+		return nil, errors.New("two_person: false needs exactly one approver: name one user, and no group, under approvers")
+	}
+	c.DailyCap = or(c.DailyCap, 5)
+	c.ActivityWindow = or(c.ActivityWindow, 24*time.Hour)
+	c.OwnerTag = or(c.OwnerTag, "owner")
+	c.Reminder = or(c.Reminder, 24*time.Hour)
+	c.EscalateAfter = or(c.EscalateAfter, 2)
+	c.Concurrency = or(c.Concurrency, 16)
+	c.CardsPerHour = or(c.CardsPerHour, 20)
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{cfg: c, d: d, calls: map[remediation.RequestID]bool{}, asked: map[string][]time.Time{}}, nil
+}
+
+func (d Deps) check() error {
+	for name, missing := range map[string]bool{
+		"ledger": d.Ledger == nil, "queue": d.Queue == nil, "estate": d.Estate == nil, "inspector": d.Inspector == nil,
+		"executor": d.Executor == nil, "directory": d.Directory == nil, "now": d.Now == nil, "new id": d.NewID == nil,
+	} {
+		if missing {
+			return fmt.Errorf("build the verbs: no %s was given", name)
+		}
+	}
+	return nil
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// Handler does one item of work. The worker commits the change that it returns together with finishing the item; a
+// handler that has committed already, or has nothing to write, returns the zero Change.
+type Handler func(ctx context.Context, l Lease) (Change, error)

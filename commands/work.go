@@ -1,0 +1,80 @@
+package commands
+
+import (
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// The kinds of item. Those that begin with "slack" are the bot's to handle, the others are handled here.
+const (
+	KindAct     = "aws.act"     // the next changing call of a request
+	KindRead    = "aws.read"    // read AWS for a request
+	KindRelease = "aws.release" // a request needs the account's block no longer
+	KindLapse   = "lapse"       // look at a request's deadline
+	KindRescan  = "rescan"      // look at one account anew
+	KindScan    = "scan"        // look at everything
+	KindRemind  = "remind"      // an owner has not answered
+	KindOwners  = "owners"      // find and tell owners after a scan
+
+	KindCard   = "slack.card"   // redraw an account's card
+	KindTell   = "slack.tell"   // a line in the card's thread
+	KindAlarm  = "slack.alarm"  // a message of its own in the channel
+	KindOwner  = "slack.owner"  // a DM to an account's owner
+	KindDigest = "slack.digest" // the digest
+	KindNew    = "slack.new"    // a card for a new finding
+	KindNotice = "slack.notice" // whatever else is said in the channel
+)
+
+// Work is the body of every item that the verbs put, as JSON. Only the fields that its kind needs are set.
+type Work struct {
+	Request remediation.RequestID `json:"request,omitempty"`
+	Version int                   `json:"version,omitempty"`
+	Note    remediation.Note      `json:"note,omitempty"` // with tell and alarm
+
+	Source  string            `json:"source,omitempty"`
+	Account posture.AccountID `json:"account,omitempty"`
+	Purpose Purpose           `json:"purpose,omitempty"` // with owner
+	User    string            `json:"user,omitempty"`    // whom a DM or a notice is about
+
+	Trigger    string `json:"trigger,omitempty"`    // with scan
+	Occurrence string `json:"occurrence,omitempty"` // with digest
+
+	Notice   NoticeKind `json:"notice,omitempty"`
+	By       string     `json:"by,omitempty"`     // who caused the notice
+	Reason   string     `json:"reason,omitempty"` // a person's words: untrusted text
+	Count    int        `json:"count,omitempty"`
+	Accounts []Place    `json:"accounts,omitempty"` // the first of those that the notice is about
+	What     string     `json:"what,omitempty"`     // the kind of a parked item, the name of a source
+}
+
+// Place names one account of one `aws` entry.
+type Place struct {
+	Source  string            `json:"source"`
+	Account posture.AccountID `json:"account"`
+}
+
+// Purpose is what an owner is written to about.
+type Purpose string
+
+// The purposes.
+const (
+	PurposeMFA Purpose = "mfa" // register MFA
+	PurposeKey Purpose = "key" // the guided step of a request
+)
+
+// NoticeKind names a message in the channel.
+type NoticeKind string
+
+// The notices.
+const (
+	NoticePaused     NoticeKind = "paused"
+	NoticeResumed    NoticeKind = "resumed"
+	NoticeBreakGlass NoticeKind = "break_glass"   // one approver acts alone; Request is what they do
+	NoticeOwners     NoticeKind = "owners"        // Count owners would be written to: an approver is asked to release it
+	NoticeEscalated  NoticeKind = "escalated"     // an owner did not answer; Count messages were sent
+	NoticeClaimed    NoticeKind = "owner_claimed" // User is said to be the owner: an approver is asked to confirm it
+	NoticeDeclined   NoticeKind = "owner_declined"
+	NoticeGathered   NoticeKind = "gathered"   // Count more accounts have new findings
+	NoticeSourceGap  NoticeKind = "source_gap" // the inventory of What could not be read, or was not believable
+	NoticeParked     NoticeKind = "parked"     // an item of kind What failed too often
+)
