@@ -128,10 +128,7 @@ func cells(l Leaf) []string {
 // which some strip, and a control character.
 func harmless(cell string) string {
 	body := strings.TrimLeft(cell, " \t\r\n\u00a0")
-	if body == "" && cell == "" {
-		return cell
-	}
-	if len(cell) > 0 && cell[0] < 0x20 || strings.ContainsAny(first(body), "=+-@|%＝＋－＠") {
+	if cell != "" && cell[0] < 0x20 || strings.ContainsAny(first(body), "=+-@|%＝＋－＠") {
 		return "'" + cell
 	}
 	return cell
