@@ -1,0 +1,203 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// Span is a length of time as people write it: 168h, 30m, or 7d.
+type Span time.Duration
+
+// UnmarshalText reads a span. Days are 24 hours.
+func (s *Span) UnmarshalText(b []byte) error {
+	text := string(b)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := time.ParseDuration(days + "h")
+		if err != nil {
+			return errors.New("write a time such as 168h, 30m or 7d")
+		}
+		*s = Span(24 * n)
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("write a time such as 168h, 30m or 7d")
+	}
+	*s = Span(d)
+	return nil
+}
+
+// MarshalText writes a span as it is read.
+func (s Span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
+
+// Load reads the settings: the defaults, then the file, then the environment. A file that is not there is an error only
+// when it was asked for by name; an empty name stands for rootcheck.yaml where there is one.
+func Load(file string, env func(string) string) (Config, error) {
+	c := DefaultConfig()
+	named := file != ""
+	if !named {
+		file = "rootcheck.yaml"
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !named:
+	case err != nil:
+		return c, &SettingError{Setting: "--config", Fix: "make " + file + " readable for this user", Err: err}
+	default:
+		if err := decode(b, &c); err != nil {
+			return c, err
+		}
+	}
+	if err := c.environment(env); err != nil {
+		return c, err
+	}
+	if len(c.AWS) == 0 {
+		c.AWS = []Source{{Name: "aws", Account: &Account{}}}
+	}
+	return c, nil
+}
+
+func (c *Config) environment(env func(string) string) (err error) {
+	if c.BotToken, err = secret(env, "SLACK_BOT_TOKEN"); err != nil {
+		return err
+	}
+	if c.AppToken, err = secret(env, "SLACK_APP_TOKEN"); err != nil {
+		return err
+	}
+	c.SlackAPI = env("SLACK_API_URL")
+	if c.SlackAPI != "" && !strings.HasSuffix(c.SlackAPI, "/") {
+		c.SlackAPI += "/"
+	}
+	for name, setting := range map[string]*string{
+		"ROOTCHECK_CHANNEL": &c.Channel, "ROOTCHECK_LOCALE": &c.Locale, "ROOTCHECK_TIMEZONE": &c.Schedules.Timezone,
+	} {
+		if v := env(name); v != "" {
+			*setting = v
+		}
+	}
+	database, err := secret(env, "ROOTCHECK_DATABASE")
+	if database.Set() {
+		c.Database = database.Reveal()
+	}
+	return err
+}
+
+// decode reads the file strictly: what is not a setting is an error that names the nearest one.
+func decode(b []byte, c *Config) error {
+	read := *c
+	err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict(), yaml.DisallowUnknownField()).Decode(&read)
+	switch {
+	case errors.Is(err, io.EOF) || reflect.ValueOf(read).IsZero():
+		return nil // nothing but comments: the parser calls that null
+	case err == nil:
+		*c = read
+		return nil
+	}
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		key := unknown.Token.Value
+		fix := "remove it, there is no such setting"
+		if near, ok := posture.Suggest(key, keysOf(reflect.TypeFor[Config]())); ok {
+			fix = fmt.Sprintf("there is no such setting: did you mean %s?", near)
+		}
+		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", key, unknown.Token.Position.Line), Fix: fix}
+	}
+	var wrong *yaml.TypeError
+	if errors.As(err, &wrong) {
+		line := 0
+		if wrong.Token != nil {
+			line = wrong.Token.Position.Line
+		}
+		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, line), line), Fix: "write " + kindOf(wrong.DstType)}
+	}
+	var syntax *yaml.SyntaxError
+	if errors.As(err, &syntax) && syntax.Token != nil {
+		line := syntax.Token.Position.Line
+		return &SettingError{Setting: fmt.Sprintf("the settings file (line %d)", line), Fix: "mend its YAML: " + firstLine(syntax.Message)}
+	}
+	line := lineIn(err.Error())
+	return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, line), line), Fix: firstLine(err.Error())}
+}
+
+// settingAt is the key that stands on a line of the file.
+func settingAt(b []byte, line int) string {
+	lines := strings.Split(string(b), "\n")
+	if line < 1 || line > len(lines) {
+		return "the settings file"
+	}
+	key, _, ok := strings.Cut(strings.TrimLeft(lines[line-1], " -{"), ":")
+	if !ok || key == "" {
+		return "the settings file"
+	}
+	return strings.TrimSpace(key)
+}
+
+// firstLine drops the excerpt of the file that the parser adds: it could hold a secret that somebody wrote there.
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return regexp.MustCompile(`^\[\d+:\d+\]\s*`).ReplaceAllString(s, "")
+}
+
+func lineIn(s string) int {
+	var line, column int
+	if _, err := fmt.Sscanf(s, "[%d:%d]", &line, &column); err != nil {
+		return 0
+	}
+	return line
+}
+
+func kindOf(t reflect.Type) string {
+	if t == nil {
+		return "another kind of value"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.String:
+		return "text (ids of digits want quotes)"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct, reflect.Pointer:
+		return "settings of its own, indented below it"
+	default:
+		return "another kind of value"
+	}
+}
+
+// keysOf lists every key that the settings know, at any depth.
+func keysOf(t reflect.Type) []string {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t.NumField() == 0 {
+		return nil
+	}
+	var keys []string
+	for f := range t.Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		keys = append(keys, name)
+		keys = append(keys, keysOf(f.Type)...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}

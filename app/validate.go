@@ -1,0 +1,291 @@
+package app
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/scheduler"
+)
+
+// shapes are the forms that ids have. They catch a name where an id belongs; whether the id exists is doctor's to ask.
+type shape struct{ pattern, want string }
+
+func slackUser() shape { return shape{`^[UW][A-Z0-9]{2,}$`, "a Slack user id such as U024BE7LH"} }
+func slackGroup() shape {
+	return shape{`^S[A-Z0-9]{2,}$`, "a Slack user group id such as S0614TZR7"}
+}
+
+func slackChannel() shape {
+	return shape{`^[CG][A-Z0-9]{2,}$`, "a channel id such as C0123456789 (open the channel's details in Slack, at the very bottom)"}
+}
+func roleARN() shape { return shape{`^arn:aws[a-z-]*:iam::\d{12}:role/.+$`, "a role's ARN"} }
+func policyID() shape {
+	return shape{`^p-[a-z0-9_]{8,128}$`, "the id of a service control policy such as p-examplepolicy"}
+}
+
+func (s shape) check(setting, value string) error {
+	if value == "" || regexp.MustCompile(s.pattern).MatchString(value) {
+		return nil
+	}
+	return &SettingError{Setting: setting, Fix: "write " + s.want + ", not " + quote(value)}
+}
+
+// Validate checks everything that can be checked without a network. It returns the first [SettingError]. With slack
+// false, what only the running bot needs is not asked for.
+func (c Config) Validate(slack bool) error {
+	checks := []func() error{c.checkPeople, c.checkSpans, c.checkSchedules, c.checkSources, c.checkOwners, c.checkPlaces}
+	if slack {
+		checks = append([]func() error{c.checkSlack}, checks...)
+	}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkSlack() error {
+	if err := checkToken("SLACK_BOT_TOKEN", "xoxb-", "OAuth & Permissions", c.BotToken); err != nil {
+		return err
+	}
+	if err := checkToken("SLACK_APP_TOKEN", "xapp-", "Basic Information, App-Level Tokens, with connections:write", c.AppToken); err != nil {
+		return err
+	}
+	if c.Channel == "" {
+		return &SettingError{Setting: "channel", Fix: "set it, or ROOTCHECK_CHANNEL, to " + slackChannel().want}
+	}
+	if c.SlackAPI != "" {
+		u, err := url.Parse(c.SlackAPI)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
+			return &SettingError{Setting: "SLACK_API_URL", Fix: "write an https address, or http on loopback, such as http://127.0.0.1:8484/slack/api/"}
+		}
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+func checkToken(setting, prefix, where string, s Secret) error {
+	switch v := s.Reveal(); {
+	case v == "":
+		return &SettingError{Setting: setting, Fix: "set it to the token that begins with " + prefix + " (the app's settings in Slack: " + where + ")"}
+	case !strings.HasPrefix(v, prefix):
+		return &SettingError{Setting: setting, Fix: "it wants a token that begins with " + prefix + ", and this one does not: the two tokens may be exchanged (" + where + ")"}
+	default:
+		return nil
+	}
+}
+
+func (c Config) checkPeople() error {
+	if err := slackChannel().check("channel", c.Channel); err != nil {
+		return err
+	}
+	if err := c.Approvers.check("approvers"); err != nil {
+		return err
+	}
+	if err := c.Requesters.check("requesters"); err != nil {
+		return err
+	}
+	if !c.TwoPerson && (len(c.Approvers.Users) != 1 || len(c.Approvers.Groups) != 0) {
+		return &SettingError{Setting: "two_person", Fix: "it can be false only with exactly one user in approvers.users and no group"}
+	}
+	if c.DeleteApprovals < 1 {
+		return &SettingError{Setting: "delete_approvals", Fix: "write 1 or more"}
+	}
+	if !c.TwoPerson && c.DeleteApprovals > 1 {
+		return &SettingError{Setting: "delete_approvals", Fix: "a single approver can give one confirmation: write 1, or set two_person"}
+	}
+	return nil
+}
+
+func (p People) check(setting string) error {
+	for _, u := range p.Users {
+		if err := slackUser().check(setting+".users", u); err != nil || u == "" {
+			return firstError(err, &SettingError{Setting: setting + ".users", Fix: "remove the empty entry"})
+		}
+	}
+	for _, g := range p.Groups {
+		if err := slackGroup().check(setting+".groups", g); err != nil || g == "" {
+			return firstError(err, &SettingError{Setting: setting + ".groups", Fix: "remove the empty entry"})
+		}
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkSpans() error {
+	for _, s := range []struct {
+		setting  string
+		value    Span
+		min, max time.Duration
+	}{
+		{"watch", c.Watch, 24 * time.Hour, 365 * 24 * time.Hour},
+		{"block_spread", c.BlockSpread, time.Minute, 24 * time.Hour},
+		{"guard", c.Guard, 0, 365 * 24 * time.Hour},
+		{"request_expiry", c.RequestExpiry, time.Minute, 14 * 24 * time.Hour},
+		{"activity_window", c.ActivityWindow, time.Hour, 90 * 24 * time.Hour},
+	} {
+		if d := time.Duration(s.value); d < s.min || d > s.max {
+			return &SettingError{Setting: s.setting, Fix: "write a time from " + s.min.String() + " to " + s.max.String() + ", such as 168h"}
+		}
+	}
+	if c.DailyDeletions < 0 || c.DailyDeletions > 1000 {
+		return &SettingError{Setting: "daily_deletions", Fix: "write a number from 0 to 1000"}
+	}
+	if c.Scan.Concurrency < 1 || c.Scan.Concurrency > 256 {
+		return &SettingError{Setting: "scan.concurrency", Fix: "write a number from 1 to 256"}
+	}
+	if c.Scan.AssumeRootRate < 0 {
+		return &SettingError{Setting: "scan.assume_root_rate", Fix: "write calls per second, or 0 for no limit"}
+	}
+	return nil
+}
+
+func (c Config) checkSchedules() error {
+	zone, err := time.LoadLocation(c.Schedules.Timezone)
+	if err != nil || c.Schedules.Timezone == "" {
+		return &SettingError{Setting: "schedules.timezone", Fix: "write a name of the IANA time zone database such as Asia/Seoul, not " + quote(c.Schedules.Timezone)}
+	}
+	for setting, spec := range c.Schedules.specs() {
+		if _, err := scheduler.Parse(spec, zone); err != nil {
+			return &SettingError{Setting: "schedules." + setting, Fix: err.Error()}
+		}
+	}
+	return nil
+}
+
+func (s Schedules) specs() map[string]string {
+	return map[string]string{"check": s.Check, "digest": s.Digest, "remind": s.Remind}
+}
+
+func (c Config) checkSources() error {
+	if len(c.AWS) == 0 {
+		return &SettingError{Setting: "aws", Fix: "name at least one organization or account"}
+	}
+	seen := map[string]bool{}
+	for _, s := range c.AWS {
+		at := "aws[" + s.Name + "]"
+		switch {
+		case s.Name == "" || !regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,30}$`).MatchString(s.Name):
+			return &SettingError{Setting: "aws.name", Fix: "give each entry a short name of small letters, digits and hyphens, not " + quote(s.Name)}
+		case seen[s.Name]:
+			return &SettingError{Setting: "aws.name", Fix: "two entries are called " + quote(s.Name) + ": rename one"}
+		case (s.Organization == nil) == (s.Account == nil):
+			return &SettingError{Setting: at, Fix: "write either organization or account, and not both"}
+		}
+		seen[s.Name] = true
+		if err := s.check(at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s Source) check(at string) error {
+	if err := s.Requesters.check(at + ".requesters"); err != nil {
+		return err
+	}
+	for _, id := range s.NeverActOn {
+		if !id.Valid() {
+			return &SettingError{Setting: at + ".never_act_on", Fix: "write account ids of twelve digits, in quotes, not " + quote(string(id))}
+		}
+	}
+	if a := s.Account; a != nil {
+		if a.RootProfile != "" && a.RootProfile == a.Profile {
+			return &SettingError{Setting: at + ".account.root_profile", Fix: "use another profile for looking than the root user's own"}
+		}
+		return roleARN().check(at+".account.role_arn", a.RoleARN)
+	}
+	o := s.Organization
+	if err := roleARN().check(at+".organization.role_arn", o.RoleARN); err != nil {
+		return err
+	}
+	if o.Delete != nil {
+		if err := roleARN().check(at+".organization.delete.role_arn", o.Delete.RoleARN); err != nil {
+			return err
+		}
+	}
+	if q := o.Quarantine; q != nil {
+		if q.PolicyID == "" {
+			return &SettingError{Setting: at + ".organization.quarantine.policy_id", Fix: "write " + policyID().want}
+		}
+		return firstError(policyID().check(at+".organization.quarantine.policy_id", q.PolicyID),
+			roleARN().check(at+".organization.quarantine.role_arn", q.RoleARN))
+	}
+	return nil
+}
+
+func (c Config) checkOwners() error {
+	for id, user := range c.Owners.Accounts {
+		if !id.Valid() {
+			return &SettingError{Setting: "owners.accounts", Fix: "write account ids of twelve digits, in quotes, not " + quote(string(id))}
+		}
+		if err := slackUser().check("owners.accounts."+string(id), user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c Config) checkPlaces() error {
+	if c.Locale != "en" && c.Locale != "ko" {
+		return &SettingError{Setting: "locale", Fix: "write en or ko, not " + quote(c.Locale)}
+	}
+	if c.Database == "" {
+		return &SettingError{Setting: "database", Fix: "write a file such as rootcheck.db, or postgres://…"}
+	}
+	if c.postgres() {
+		return nil
+	}
+	dir := filepath.Dir(c.Database)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return &SettingError{Setting: "database", Fix: "make the folder " + dir + " first, or name another file", Err: err}
+	}
+	return nil
+}
+
+func (c Config) postgres() bool {
+	return strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")
+}
+
+// keyFile is where the audit log's signing key lies: never inside the database that it vouches for.
+func (c Config) keyFile() string {
+	switch {
+	case c.Audit.KeyFile != "":
+		return c.Audit.KeyFile
+	case c.postgres():
+		return "rootcheck-audit.key"
+	default:
+		return c.Database + ".audit-key"
+	}
+}
+
+// quote shows a wrong value, unless it looks like a secret.
+func quote(v string) string {
+	for _, p := range []string{"xox", "xapp-", "xoxe", "AKIA", "ASIA", "postgres"} {
+		if strings.HasPrefix(v, p) {
+			return "a secret"
+		}
+	}
+	if len(v) > 60 {
+		v = v[:60] + "…"
+	}
+	return `"` + strings.ToValidUTF8(v, "?") + `"`
+}
