@@ -122,28 +122,28 @@ func (e Evidence) judgeAccessKey() verdict {
 }
 
 // judgeMFA fails only where the root user is known to be able to sign in, which takes a password. With MFA known to be
-// off and the password unknown, the truth is either the worst (anybody with the mailbox gets in) or nothing at all (no
-// credentials), so neither is claimed. An MFA device is a pass whatever the password is.
+// off and the password unknown, the truth is either the worst (whoever owns the mailbox gets in) or nothing at all (no
+// credentials), so neither is claimed. A device is a pass whatever the password is; that nobody can sign in is a pass only
+// where everything else is known, or a missing answer would look like a device.
 func (e Evidence) judgeMFA() verdict {
 	if v, done := e.mfaMoot(); done {
 		return v
 	}
 	mfa, password, key := e.hasMFA(), e.Password, e.hasKey()
 	switch {
-	case mfa.Known() && mfa.Value:
-		return passed(CodeMFA, "The root user has an MFA device", mfa.stamp())
-	case password.Known() && !password.Value:
-		// The root user cannot sign in. Whether it has no credentials or a key without a console hangs on the key.
-		if !key.Known() {
-			return e.unknown(CodeCredentialsUnknown, "Whether the root user has any credentials could not be read", key.why())
-		}
-		return passed(CodeNoSignIn, "The root user has no password, so it cannot sign in", password.stamp(), key.stamp())
 	case !mfa.Known():
 		return e.unknown(CodeMFAUnknown, "Whether the root user has MFA could not be read", mfa.why())
+	case mfa.Value:
+		return passed(CodeMFA, "The root user has an MFA device", mfa.stamp())
 	case !password.Known():
 		return e.unknown(CodeSignInUncertain, "The root user has no MFA, and whether it can sign in could not be read", password.why())
+	case password.Value:
+		return e.noteBlock(failed(CodeNoMFA, "The root user can sign in without MFA", mfa.stamp(), password.stamp()))
+	case !key.Known():
+		return e.unknown(CodeCredentialsUnknown, "Whether the root user has any credentials could not be read", key.why())
+	default:
+		return passed(CodeNoSignIn, "The root user has no password, so it cannot sign in", mfa.stamp(), password.stamp(), key.stamp())
 	}
-	return e.noteBlock(failed(CodeNoMFA, "The root user can sign in without MFA", mfa.stamp(), password.stamp()))
 }
 
 // judgeHardwareMFA grades every device by its serial number. That no virtual device is listed proves nothing, and the
