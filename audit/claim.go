@@ -87,6 +87,11 @@ func (v *verifier) compare() {
 			v.report.Heads++
 			v.report.Witnessed = now.Size
 		case v.report.Witnessed < now.Size:
+			// Every head after the first that disagrees disagrees too, and over a wider range.
+			if v.disputed == v.report.Witnessed {
+				continue
+			}
+			v.disputed = v.report.Witnessed
 			why := fmt.Sprintf("%s over %d records has another hash", c.who, now.Size)
 			v.report.add(Finding{Kind: Rewritten, From: v.report.Witnessed, To: now.Size - 1, Why: why})
 		default:
@@ -96,15 +101,15 @@ func (v *verifier) compare() {
 	}
 }
 
-// unmet reports the heads that the log does not reach.
+// unmet reports the largest head that the log does not reach. Where the tree ended early, what ended it is a finding
+// already, and heads that it would have reached say nothing more.
 func (v *verifier) unmet() {
-	for _, c := range v.heads {
-		if c.head.Size <= v.next {
-			// The tree ended early. What ended it is a finding already.
-			continue
-		}
+	if len(v.heads) == 0 {
+		return
+	}
+	c := v.heads[len(v.heads)-1]
+	if c.head.Size > v.next {
 		why := fmt.Sprintf("%s is over %d records, the log ends after %d", c.who, c.head.Size, v.next)
 		v.report.add(Finding{Kind: Truncated, From: v.next, To: c.head.Size - 1, Why: why})
 	}
-	v.heads = nil
 }

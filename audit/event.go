@@ -112,14 +112,17 @@ func (e Event) Normal() Event {
 		e.Approvers = nil
 	}
 
-	var detail map[string]string
-	for _, k := range slices.Sorted(maps.Keys(e.Detail)) {
-		if detail == nil {
-			detail = make(map[string]string, len(e.Detail))
+	if e.Detail != nil {
+		detail := make(map[string]string, len(e.Detail))
+		// In order, so that of two keys that come out the same it is always the same one that stays.
+		for _, k := range slices.Sorted(maps.Keys(e.Detail)) {
+			detail[clean(k)] = clean(e.Detail[k])
 		}
-		detail[clean(k)] = clean(e.Detail[k])
+		e.Detail = detail
 	}
-	e.Detail = detail
+	if len(e.Detail) == 0 {
+		e.Detail = nil
+	}
 	return e
 }
 

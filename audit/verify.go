@@ -39,9 +39,10 @@ type Check struct {
 // The error is for what could not be read; a log that was tampered with is no error but a [Report] that is not OK.
 func Verify(ctx context.Context, c Check) (Report, error) {
 	v := &verifier{
-		shelf: shelf{stored: c.Stored},
-		moved: map[int64]bool{},
-		taint: -1,
+		shelf:    shelf{stored: c.Stored},
+		moved:    map[int64]bool{},
+		taint:    -1,
+		disputed: -1,
 	}
 	v.claims(c)
 	v.compare()
@@ -82,17 +83,18 @@ func Verify(ctx context.Context, c Check) (Report, error) {
 //     they were.
 //   - The tree grows over the hashes that the records should have, so that one bad record does not spoil every head.
 type verifier struct {
-	shelf  shelf
-	tree   frontier
-	broken bool  // a hash was neither stored nor to be computed: the tree ends here
-	taint  int64 // the first record under the latest node that was altered: nodes above it differ for that reason alone
-	next   int64
-	offset int64 // row number minus record number, where rows were renumbered behind a gap or an insertion
-	strays []row
-	gone   []span         // not seen where they belong, may still turn up elsewhere
-	moved  map[int64]bool // seen elsewhere
-	heads  []claim
-	report Report
+	shelf    shelf
+	tree     frontier
+	broken   bool  // a hash was neither stored nor to be computed: the tree ends here
+	taint    int64 // the first record under the latest node that was altered: nodes above it differ for that reason alone
+	next     int64
+	offset   int64 // row number minus record number, where rows were renumbered behind a gap or an insertion
+	strays   []row
+	gone     []span         // not seen where they belong, may still turn up elsewhere
+	moved    map[int64]bool // seen elsewhere
+	heads    []claim
+	disputed int64 // the last number witnessed before the latest head that disagreed
+	report   Report
 }
 
 // row is a record that was looked at.
