@@ -27,6 +27,26 @@ type Block struct {
 	Holders  []RequestID       `json:"holders,omitempty"`
 }
 
+// Intend notes that a request is about to block the account. Until [Block.Hold] says that it did, the block may or may not
+// be attached: whoever releases it must look. found says that the policy was attached before we came.
+func (b Block) Intend(id RequestID, found bool, now time.Time) Block {
+	if found {
+		return b.Hold(id, true, now)
+	}
+	b.Holders = slices.Clone(b.Holders)
+	if !b.Attached {
+		b.Origin = OriginOurs
+	}
+	if !slices.Contains(b.Holders, id) {
+		b.Holders = append(b.Holders, id)
+	}
+	b.Version++
+	return b
+}
+
+// Holds reports whether a request is among those that need the block.
+func (b Block) Holds(id RequestID) bool { return slices.Contains(b.Holders, id) }
+
 // Hold adds a request to those that need the block. found says that the policy was attached before we came.
 func (b Block) Hold(id RequestID, found bool, now time.Time) Block {
 	b.Holders = slices.Clone(b.Holders)
@@ -44,11 +64,12 @@ func (b Block) Hold(id RequestID, found bool, now time.Time) Block {
 	return b
 }
 
-// Release takes a request out. detach says that nobody needs the block any more and that it is ours to take away.
+// Release takes a request out. detach says that nobody needs the block any more and that it is ours to take away, also
+// where it was only intended: then AWS tells whether there is anything to take away.
 func (b Block) Release(id RequestID) (next Block, detach bool) {
 	b.Holders = slices.DeleteFunc(slices.Clone(b.Holders), func(h RequestID) bool { return h == id })
 	b.Version++
-	return b, len(b.Holders) == 0 && b.Attached && b.Origin == OriginOurs
+	return b, len(b.Holders) == 0 && b.Origin == OriginOurs
 }
 
 // Detached records that the policy was read to be off the account.

@@ -46,7 +46,7 @@ type Event struct {
 	Gate     Gate   // with GateShut
 	Code     string // with Refused and Unavailable: AWS's error code
 	AWSID    string // AWS's request id
-	Found    bool   // with Succeeded: the block was attached already, and not by us
+	Found    bool   // with Succeeded and Observe: the block was attached already, and not by us
 	Facts    Facts  // with Observe, Succeeded and the Ask… kinds
 }
 

@@ -142,7 +142,7 @@ func gates() []gate {
 		{GateUnused, func(c check) bool { return c.act != ActDelete || !c.key().LastUsed.After(c.r.WatchFrom) }},
 		{GateInUse, func(c check) bool { return c.act != ActDelete || c.r.Override != "" || !inUse(c.current(), c.now) }},
 		{GateBlock, func(c check) bool {
-			return c.act == ActDelete || c.means() != MeansOrganization || !c.f.Block.Known || c.f.Block.Intact || c.act.undo()
+			return c.act == ActDelete || c.means() != MeansOrganization || c.f.Block.Known && c.f.Block.Intact || c.act.undo()
 		}},
 	}
 }

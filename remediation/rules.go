@@ -48,6 +48,7 @@ func deactivateRules() []Rule {
 		{Approved, Lapse, []State{Expired}, "ends it when the confirmation grew old", expire},
 		{Approved, Observe, []State{Inactive, Stale, GoneOutside}, "notices what others did to the key", waiting},
 
+		{Deactivating, GateShut, []State{Failed}, "ends it: a gate closed after the attempt was committed, and nothing was sent", func(s *step) { s.gateShut(Failed) }},
 		{Deactivating, Succeeded, []State{Inactive}, "starts the watch", func(s *step) { s.succeeded() }},
 		{Deactivating, Refused, []State{Failed}, "ends it with AWS's answer", func(s *step) { s.failed(Failed) }},
 		{Deactivating, Unavailable, []State{AwaitingOwner}, "asks the owner instead: the bot has no such means", (*step).unavailable},
@@ -126,6 +127,7 @@ func deleteRules() []Rule {
 		{DeleteApproved, Lapse, []State{Inactive}, "back to the watch when the confirmation grew old", expire},
 		{DeleteApproved, Observe, []State{DeleteApproved, Inactive, Reactivated, Stale, GoneOutside}, "goes on watching; an alarm voids the confirmations", (*step).observeWatched},
 
+		{Deleting, GateShut, []State{Inactive}, "back to the watch: a gate closed after the attempt was committed, and nothing was sent", func(s *step) { s.gateShut(Inactive) }},
 		{Deleting, Succeeded, []State{Deleted}, "reads AWS until it is verified", func(s *step) { s.deleted(audit.RemediationDeleted) }},
 		{Deleting, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		{Deleting, Unsure, []State{Deleting}, "reads AWS after a while", (*step).unsure},

@@ -65,8 +65,13 @@ func (s *step) becameInactive(n Note, a audit.Action) {
 	s.nextRead()
 }
 
+// nextRead comes every hour, and earlier where the watch ends earlier. A watch that is over goes on by the hour.
 func (s *step) nextRead() {
-	s.effect(EffectRead, s.now.Add(min(watchEvery, max(time.Minute, s.r.Remaining()))))
+	next := watchEvery
+	if left := s.r.Remaining(); left > 0 {
+		next = min(watchEvery, max(time.Minute, left))
+	}
+	s.effect(EffectRead, s.now.Add(next))
 }
 
 // observeWaiting looks at a key that nothing has been done to yet.
@@ -102,6 +107,10 @@ func (s *step) observeDeactivating() {
 	case !known:
 		s.missing()
 	case shut:
+		// A block that is there was made, or found, by the attempt that is settled here: without this it would outlive its
+		// request.
+		s.r.BlockHeld = s.r.Means == MeansOrganization && s.e.Facts.Block.Known && s.e.Facts.Block.Attached
+		s.r.BlockFound = s.r.BlockHeld && s.e.Found
 		s.becameInactive(NoteInactive, audit.RemediationDeactivated)
 	case s.r.State == AwaitingOwner:
 		s.stillWaiting()
