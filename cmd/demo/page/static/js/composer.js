@@ -1,0 +1,135 @@
+// Where a person types: messages, and slash commands with a list of what /rootcheck understands.
+
+import { say, toast } from "./actions.js";
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { ui } from "./model.js";
+
+const COMMANDS = [
+  ["", "The posture of all accounts, what fails first"],
+  ["keys [account]", "Root access keys, and what can be done about them"],
+  ["mfa <account>", "Send the owner the way through MFA set-up now"],
+  ["guide [topic]", "Other root-user tasks, step by step"],
+  ["digest", "Post the digest now"],
+  ["status", "Last check, coverage, next schedule, open requests"],
+  ["<account id or name>", "One account"],
+  ["help", "Usage"],
+];
+
+const draftKey = (c, thread) => [ui.user, c.id || "dm", thread].join("|");
+
+/** The composer of a conversation, or of a thread when thread is a ts. */
+export function composer(c, snap, redraw, thread) {
+  const key = draftKey(c, thread);
+  const draft = ui.drafts.get(key) || "";
+  const hints = thread ? [] : matching(draft);
+  const picked = Math.min(ui.local.get("hint") || 0, Math.max(0, hints.length - 1));
+  const where = thread ? "Reply…" : c.is_im ? `Message ${snap.bot.name}` : `Message #${c.name}`;
+  const listId = "hints-" + (thread ? "thread" : "main");
+
+  const set = (box, text) => {
+    box.value = text;
+    ui.drafts.set(key, text);
+    grow(box);
+    redraw();
+  };
+  const send = async (box) => {
+    const text = box.value.trim();
+    if (!text) return;
+    if (!c.id) {
+      toast("Open the Home tab once, or wait for the app’s first message: this conversation does not exist yet.", "info");
+      return;
+    }
+    set(box, "");
+    await say(c.id, refer(text, snap), thread);
+  };
+  const choose = (box, hint) => {
+    const fixed = hint.replace(/[<[].*$/, "");
+    set(box, "/rootcheck " + fixed);
+    box.focus();
+  };
+
+  return h(
+    "form",
+    {
+      key: "composer" + key,
+      class: "composer",
+      "data-testid": thread ? "thread-composer" : "composer",
+      onsubmit: (e) => { e.preventDefault(); send(e.target.querySelector("textarea")); },
+    },
+    hints.length > 0 &&
+      h(
+        "div",
+        { class: "hints", role: "listbox", id: listId, "aria-label": "Commands" },
+        h("div", { class: "hints-head" }, "Commands of rootcheck"),
+        hints.map(([name, what], i) =>
+          h("button", { type: "button", role: "option", tabindex: -1, class: "hint-row", "aria-selected": String(i === picked), "data-testid": "command-hint", "data-command": name, onclick: (e) => choose(e.target.closest("form").querySelector("textarea"), name) },
+            h("b", {}, ("/rootcheck " + name).trim()), h("span", {}, what)),
+        ),
+      ),
+    h(
+      "div",
+      { class: "box" },
+      h("textarea", {
+        key: "t",
+        rows: 1,
+        value: draft,
+        placeholder: where,
+        "aria-label": where,
+        "aria-controls": hints.length ? listId : null,
+        "data-testid": thread ? "thread-input" : "composer-input",
+        spellcheck: "false",
+        made: grow,
+        oninput: (e) => {
+          ui.drafts.set(key, e.target.value);
+          ui.local.set("hint", 0);
+          grow(e.target);
+          redraw();
+        },
+        onkeydown: (e) => {
+          if (e.isComposing) return;
+          if (hints.length && (e.key === "ArrowDown" || e.key === "ArrowUp")) {
+            e.preventDefault();
+            ui.local.set("hint", (picked + (e.key === "ArrowDown" ? 1 : hints.length - 1)) % hints.length);
+            redraw();
+          } else if (hints.length && e.key === "Tab" && !e.shiftKey) {
+            e.preventDefault();
+            choose(e.target, hints[picked][0]);
+          } else if (e.key === "Enter" && !e.shiftKey) {
+            e.preventDefault();
+            send(e.target);
+          }
+        },
+      }),
+      h("button", { type: "submit", class: "send", "aria-label": "Send", "data-testid": "send", disabled: draft.trim() === "" }, icon("send")),
+    ),
+    h("div", { class: "composer-foot" }, thread ? "Slash commands cannot be used in threads." : ["Try ", h("code", {}, "/rootcheck"), " · Enter sends, Shift+Enter starts a new line"]),
+  );
+}
+
+function matching(draft) {
+  if (!draft.startsWith("/") || draft.includes("\n")) return [];
+  const typed = draft.toLowerCase();
+  const word = typed.replace(/^\/rootcheck\s*/, "");
+  if (!"/rootcheck".startsWith(typed.split(" ")[0]) && !typed.startsWith("/rootcheck")) return [];
+  if (!typed.startsWith("/rootcheck ")) return COMMANDS;
+  return COMMANDS.filter(([n]) => n.startsWith(word) && n !== word.trim());
+}
+
+// Slack turns @name and #name into references before an app sees them.
+function refer(text, snap) {
+  return text
+    .replace(/(^|\s)@([\w.-]+)/g, (all, lead, name) => {
+      const u = [...snap.users.values()].find((x) => x.handle === name);
+      return u ? `${lead}<@${u.id}${text.startsWith("/") ? "|" + name : ""}>` : all;
+    })
+    .replace(/(^|\s)#([\w-]+)/g, (all, lead, name) => {
+      const c = snap.rooms.find((x) => x.name === name);
+      return c ? `${lead}<#${c.id}|${name}>` : all;
+    });
+}
+
+function grow(box) {
+  box.style.height = "auto";
+  box.style.height = Math.min(box.scrollHeight, 200) + "px";
+}
