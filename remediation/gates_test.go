@@ -1,0 +1,149 @@
+package remediation_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// deletable is a request whose every gate stands open, with what they look at.
+func deletable() (remediation.Request, remediation.Facts, remediation.Surroundings, time.Time) {
+	now := start().Add(8 * 24 * time.Hour)
+	key := activeKey()
+	key.Status = posture.KeyInactive
+	r := opened(remediation.MeansRootCredentials, remediation.MeansRootCredentials)
+	r.State, r.Key.Status = remediation.DeleteApproved, posture.KeyInactive
+	r.WatchFrom, r.Watched = start(), r.Policy.Watch
+	r.Approvals = []remediation.Approval{{By: ben(), At: now.Add(-time.Minute)}}
+	s := remediation.Surroundings{On: true, LastAudit: now.Add(-time.Second), Entitled: map[string]bool{"UBEN": true}, DailyCap: 5}
+	return r, aws(now, key), s, now
+}
+
+func TestADeletionPassesWhenEveryGateIsOpen(t *testing.T) {
+	t.Parallel()
+	r, f, s, now := deletable()
+	a, err := remediation.Start(r, f, s, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Act() != remediation.ActDelete {
+		t.Errorf("the attempt is to %s", a.Act())
+	}
+}
+
+func TestEachGateAloneStopsADeletion(t *testing.T) {
+	t.Parallel()
+	type all struct {
+		r   *remediation.Request
+		f   *remediation.Facts
+		s   *remediation.Surroundings
+		now *time.Time
+	}
+	for name, c := range map[string]struct {
+		gate remediation.Gate
+		shut func(all)
+	}{
+		"it is switched off":                {remediation.GateOff, func(a all) { a.s.On = false }},
+		"the bot runs dry":                  {remediation.GateDryRun, func(a all) { a.s.DryRun = true }},
+		"the request was made dry":          {remediation.GateDryRun, func(a all) { a.r.Policy.DryRun = true }},
+		"it is paused":                      {remediation.GatePaused, func(a all) { a.s.Paused = true }},
+		"our clock is ahead of AWS's":       {remediation.GateClock, func(a all) { a.f.AWS = a.f.At.Add(-6 * time.Minute) }},
+		"our clock is behind AWS's":         {remediation.GateClock, func(a all) { a.f.AWS = a.f.At.Add(6 * time.Minute) }},
+		"AWS told no time":                  {remediation.GateClock, func(a all) { a.f.AWS = time.Time{} }},
+		"our clock is behind the audit log": {remediation.GateClock, func(a all) { a.s.LastAudit = a.now.Add(time.Second) }},
+		"nothing was confirmed":             {remediation.GateState, func(a all) { a.r.State = remediation.DeleteRequested }},
+		"nobody confirmed":                  {remediation.GateApprovals, func(a all) { a.r.Approvals = nil }},
+		"the requester confirmed":           {remediation.GateApprovals, func(a all) { a.r.Approvals[0].By = ana() }},
+		"one of two confirmed":              {remediation.GateApprovals, func(a all) { a.r.Policy.DeleteApprovals = 2 }},
+		"one confirmed twice":               {remediation.GateApprovals, func(a all) { a.r.Approvals = append(a.r.Approvals, a.r.Approvals[0]) }},
+		"the approver was revoked":          {remediation.GateEntitled, func(a all) { a.s.Entitled = map[string]bool{"UBEN": false} }},
+		"nobody could tell":                 {remediation.GateEntitled, func(a all) { a.s.Entitled = nil }},
+		"the confirmation is old":           {remediation.GateConfirmed, func(a all) { a.r.Approvals[0].At = a.now.Add(-24 * time.Hour) }},
+		"the watch is not over":             {remediation.GateWatch, func(a all) { a.r.Watched-- }},
+		"the account is exempt":             {remediation.GateExempt, func(a all) { a.s.Exempt = true }},
+		"the day is used up":                {remediation.GateCap, func(a all) { a.s.DeletedToday = 5 }},
+		"the step is the owner's":           {remediation.GateMeans, func(a all) { a.r.DeleteMeans = remediation.MeansGuided }},
+		"there are no means":                {remediation.GateMeans, func(a all) { a.r.DeleteMeans = remediation.MeansNone }},
+		"AWS could not be read":             {remediation.GateReading, func(a all) { a.f.Gap = &posture.Gap{Reason: posture.ReasonDenied} }},
+		"the reading is of another account": {remediation.GateReading, func(a all) { a.f.Account = "333333333333" }},
+		"the caller is not root":            {remediation.GateIdentity, func(a all) { a.f.RootSession = false }},
+		"the caller is another root":        {remediation.GateIdentity, func(a all) { a.f.CallerOf = "333333333333" }},
+		"the key is gone":                   {remediation.GateKey, func(a all) { a.f.Keys = nil; a.f.NoKeys = true }},
+		"the key is another account's":      {remediation.GateKey, func(a all) { a.f.KeyAccount = "333333333333" }},
+		"the keys could not be listed":      {remediation.GateKey, func(a all) { a.f.KeysKnown = false }},
+		"the key id is not known":           {remediation.GateKey, func(a all) { a.r.Key.ID = "AKIA…X2AB#00" }},
+		"the key was made anew":             {remediation.GateCreated, func(a all) { a.f.Keys[0].Created = *a.now }},
+		"the key is active":                 {remediation.GateInactive, func(a all) { a.f.Keys[0].Status = posture.KeyActive }},
+		"the key was used since":            {remediation.GateUnused, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(time.Hour) }},
+		"the key was used shortly before":   {remediation.GateInUse, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(-time.Hour) }},
+		"the block is off":                  {remediation.GateInactive, func(a all) { a.r.Means = remediation.MeansOrganization; a.f.Keys[0].Status = posture.KeyActive }},
+		"the block is not the shipped one": {remediation.GateInactive, func(a all) {
+			a.r.Means, a.f.Block.Attached, a.f.Block.Intact, a.f.Keys[0].Status = remediation.MeansOrganization, true, false, posture.KeyActive
+		}},
+		"an emergency wants to delete by itself":    {remediation.GateBreakGlass, func(a all) { a.r.BreakGlass = true; a.r.Approvals = nil }},
+		"the zero surroundings open nothing at all": {remediation.GateOff, func(a all) { *a.s = remediation.Surroundings{} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, f, s, now := deletable()
+			c.shut(all{&r, &f, &s, &now})
+			_, err := remediation.Start(r, f, s, now)
+			var shut *remediation.GateError
+			if !errors.As(err, &shut) || shut.Gate != c.gate {
+				t.Errorf("got %v, want the gate %s", err, c.gate)
+			}
+		})
+	}
+}
+
+func TestAnUndoIsNeverStoppedByPauseOrDryRun(t *testing.T) {
+	t.Parallel()
+	r, f, s, now := deletable()
+	r.State, s.Paused, s.DryRun = remediation.Reactivating, true, true
+	if _, err := remediation.Start(r, f, s, now); err != nil {
+		t.Errorf("an undo under pause: %v", err)
+	}
+}
+
+func TestAPermitNeedsTheReceiptOfItsOwnAttempt(t *testing.T) {
+	t.Parallel()
+	r, f, s, now := deletable()
+	r.State, r.Version = remediation.Deleting, 9
+	a, err := remediation.Start(r, f, s, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := audit.Event{
+		At: now, Actor: audit.Actor{Kind: audit.KindSystem, ID: "worker"}, Action: audit.RemediationAttempted,
+		Outcome: audit.OutcomeAttempt, Request: "r1", Version: 9,
+	}
+	head := audit.Head{Size: 5}
+	for name, change := range map[string]func(*audit.Event){
+		"of another request": func(e *audit.Event) { e.Request = "r2" },
+		"of another version": func(e *audit.Event) { e.Version = 8 },
+		"of another action":  func(e *audit.Event) { e.Action = audit.RemediationConfirmed },
+	} {
+		e := event
+		change(&e)
+		if _, err := a.Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: e}, head)); err == nil {
+			t.Errorf("a receipt %s gave a permit", name)
+		}
+	}
+	if _, err := a.Permit(audit.Receipt{}); err == nil {
+		t.Error("the zero receipt gave a permit")
+	}
+	p, err := a.Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: event}, head))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Act() != remediation.ActDelete || p.Account() != account || p.Key() != keyID || p.AuditSeq() != 4 {
+		t.Errorf("the permit is for %s on %s of %s", p.Act(), p.Key(), p.Account())
+	}
+	if _, err := (remediation.Attempt{}).Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: event}, head)); err == nil {
+		t.Error("the zero attempt gave a permit")
+	}
+}
