@@ -25,8 +25,12 @@ const keyMask = "…"
 // handle splits what [KeyID.MarshalJSON] wrote. Anything else that has a "#" or a "…" in it is an id that AWS never gave,
 // and is masked as a whole.
 func (k KeyID) handle() (mask, fingerprint string, ok bool) {
-	mask, fingerprint, ok = strings.Cut(string(k), "#")
-	if !ok || len(fingerprint) != 16 || strings.Trim(fingerprint, "0123456789abcdef") != "" {
+	at := strings.LastIndexByte(string(k), '#')
+	if at < 0 {
+		return "", "", false
+	}
+	mask, fingerprint = string(k[:at]), string(k[at+1:])
+	if len(fingerprint) != 16 || strings.Trim(fingerprint, "0123456789abcdef") != "" {
 		return "", "", false
 	}
 	first, last, ok := strings.Cut(mask, keyMask)
@@ -46,7 +50,7 @@ func (k KeyID) Mask() string {
 		return mask
 	}
 	runes := []rune(string(k))
-	if len(runes) <= 8 {
+	if len(runes) <= 8 || strings.Contains(string(k), keyMask) {
 		return keyMask
 	}
 	return string(runes[:4]) + keyMask + string(runes[len(runes)-4:])

@@ -1,7 +1,5 @@
 package posture
 
-import "strconv"
-
 // This file joins what several calls tell of the same thing into one fact, with the source and the age of the answer that
 // decided it.
 
@@ -133,8 +131,14 @@ func (e Evidence) keyExists(s stamp) verdict {
 		v = failed(CodeKeyActive, "An active root access key exists", s)
 	case total == 1:
 		v = failed(CodeKeyInactive, "An inactive root access key exists", s)
+	case total > 2:
+		v = failed(CodeKeysMany, "More root access keys exist than AWS allows", s)
+	case active == 2:
+		v = failed(CodeKeysActive, "Two active root access keys exist", s)
+	case active == 1:
+		v = failed(CodeKeysMixed, "Two root access keys exist, one of them active", s)
 	default:
-		v = failed(CodeKeys, strconv.Itoa(total)+" root access keys exist, "+strconv.Itoa(active)+" of them active", s)
+		v = failed(CodeKeysInactive, "Two inactive root access keys exist", s)
 	}
 	v.degree, v.by = 3*active+(total-active), names
 	return v
