@@ -65,7 +65,7 @@ type Service struct {
 
 	mu    sync.Mutex
 	calls map[remediation.RequestID]bool // changing calls under way in this process
-	asked map[string][]time.Time         // by user, for the limit on looking
+	free  map[string]time.Time           // by user: when the limit on looking has drained
 }
 
 // New checks the configuration and fills in what it leaves open. Its errors name the setting and the fix.
@@ -94,7 +94,7 @@ func New(c Config, d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: c, d: d, calls: map[remediation.RequestID]bool{}, asked: map[string][]time.Time{}}, nil
+	return &Service{cfg: c, d: d, calls: map[remediation.RequestID]bool{}, free: map[string]time.Time{}}, nil
 }
 
 func (d Deps) check() error {

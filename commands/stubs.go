@@ -60,7 +60,6 @@ func (s *Service) DigestNow(ctx context.Context, a Actor) error       { return e
 func (s *Service) Home(ctx context.Context, a Actor) (List, []remediation.Request, error) {
 	return List{}, nil, errNotYet
 }
-func (s *Service) May(ctx context.Context, a Actor, act string) error { return errNotYet }
 func (s *Service) Preview(ctx context.Context, a Actor, source string, account posture.AccountID, key string, id remediation.RequestID) (Preview, error) {
 	return Preview{}, errNotYet
 }

@@ -139,7 +139,7 @@ type Digest struct {
 	At         time.Time
 	Since      time.Time // of the last digest; zero: this is the first
 	Coverage   Coverage
-	Changes    []posture.Change
+	Changes    []posture.Difference // since the last digest, worst first
 	Counts     map[posture.Control]map[posture.Status]int
 	Units      map[string]int // failed findings by organizational unit
 	Failing    []Row          // worst first, at most as many as fit; the rest is in the thread
