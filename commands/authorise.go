@@ -1,0 +1,276 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// This file decides who may do what. The rules are:
+//   - What the envelope says of a person is a claim. The directory is asked each time; nothing is cached here, so that
+//     somebody who was removed a moment ago confirms nothing.
+//   - Nobody may do anything who is not a live, full member of our own workspace.
+//   - A directory that does not answer allows nothing. A group that cannot be read is empty, and the refusal names it.
+
+// The acts that [Service.May] knows.
+const (
+	ActLook       = "look"        // members of the bot's channel
+	ActRequest    = "request"     // requesters: deactivate, delete, reactivate, lift, mute, mfa, digest
+	ActConfirm    = "confirm"     // approvers; that it is not the requester is the machine's rule
+	ActReject     = "reject"      // approvers
+	ActCancel     = "cancel"      // requesters and approvers
+	ActPause      = "pause"       // approvers
+	ActResume     = "resume"      // approvers
+	ActBreakGlass = "break_glass" // approvers
+	ActOwner      = "owner"       // anybody named; it counts after an approver confirmed it
+)
+
+// person asks the directory who the actor is.
+func (s *Service) person(ctx context.Context, a Actor) (Person, *Refusal) {
+	if a.User == "" {
+		return Person{}, &Refusal{Code: WhoUnknown}
+	}
+	if s.cfg.Team == "" || a.Team != s.cfg.Team {
+		return Person{}, &Refusal{Code: IsOutside}
+	}
+	return s.live(ctx, a.User)
+}
+
+// live asks whether a user is a live person of our own workspace.
+func (s *Service) live(ctx context.Context, user string) (Person, *Refusal) {
+	p, err := s.d.Directory.Person(ctx, user)
+	switch {
+	case err != nil:
+		s.d.Log.WarnContext(ctx, "directory did not answer", "user", user, "error", err)
+		return p, &Refusal{Code: WhoUnknown}
+	case p.User != user:
+		return p, &Refusal{Code: WhoUnknown}
+	case p.Outside, p.Team != s.cfg.Team:
+		return p, &Refusal{Code: IsOutside}
+	case p.Deleted:
+		return p, &Refusal{Code: IsDeactivated}
+	case p.Bot:
+		return p, &Refusal{Code: IsBot}
+	case p.Guest:
+		return p, &Refusal{Code: IsGuest}
+	}
+	return p, nil
+}
+
+// among reports whether a live person belongs to the people. unread names the groups that could not be read.
+func (s *Service) among(ctx context.Context, who People, user string) (yes bool, unread []string) {
+	if slices.Contains(who.Users, user) {
+		return true, nil
+	}
+	for _, g := range who.Groups {
+		members, err := s.d.Directory.Group(ctx, g)
+		if err != nil {
+			s.d.Log.WarnContext(ctx, "user group could not be read", "group", g, "error", err)
+			unread = append(unread, g)
+			continue
+		}
+		if slices.Contains(members, user) {
+			return true, unread
+		}
+	}
+	return false, unread
+}
+
+// requesters are the people who may ask for changes to the accounts of a source.
+func (s *Service) requesters(source string) People {
+	if c, ok := s.cfg.Sources[source]; ok && !c.Requesters.empty() {
+		return c.Requesters
+	}
+	return s.cfg.Requesters
+}
+
+// permit asks whether the actor may do the act. The source narrows who the requesters are; an empty one means those of
+// any source. The refusal is not recorded yet.
+func (s *Service) permit(ctx context.Context, a Actor, act, source string) (remediation.Person, *Refusal) {
+	p, refusal := s.person(ctx, a)
+	if refusal != nil {
+		return remediation.Person{}, refusal
+	}
+	who := remediation.Person{User: p.User, Team: p.Team, Email: p.Email}
+	switch act {
+	case ActLook:
+		return who, s.inChannel(ctx, p.User)
+	case ActOwner:
+		return who, nil
+	case ActRequest:
+		return who, s.oneOf(ctx, p.User, NotRequester, s.asking(source)...)
+	case ActCancel:
+		return who, s.oneOf(ctx, p.User, NotRequester, append(s.asking(source), s.cfg.Approvers)...)
+	case ActConfirm, ActReject, ActPause, ActResume, ActBreakGlass:
+		return who, s.oneOf(ctx, p.User, NotApprover, s.cfg.Approvers)
+	default:
+		return who, &Refusal{Code: NotApprover}
+	}
+}
+
+func (s *Service) asking(source string) []People {
+	if source != "" {
+		return []People{s.requesters(source)}
+	}
+	all := []People{s.cfg.Requesters}
+	for _, c := range s.cfg.Sources {
+		all = append(all, c.Requesters)
+	}
+	return all
+}
+
+func (s *Service) oneOf(ctx context.Context, user string, no RefusalCode, sets ...People) *Refusal {
+	var unread []string
+	for _, set := range sets {
+		yes, u := s.among(ctx, set, user)
+		if yes {
+			return nil
+		}
+		unread = append(unread, u...)
+	}
+	if len(unread) > 0 {
+		slices.Sort(unread)
+		return &Refusal{Code: GroupUnreadable, Args: map[string]string{"group": strings.Join(slices.Compact(unread), " ")}}
+	}
+	return &Refusal{Code: no}
+}
+
+func (s *Service) inChannel(ctx context.Context, user string) *Refusal {
+	in, err := s.d.Directory.InChannel(ctx, user)
+	switch {
+	case err != nil:
+		s.d.Log.WarnContext(ctx, "channel membership could not be read", "user", user, "error", err)
+		return &Refusal{Code: WhoUnknown}
+	case !in:
+		return &Refusal{Code: NotInChannel}
+	}
+	return nil
+}
+
+// unreadable lists the groups of approvers and requesters that cannot be read just now, for status and digest.
+func (s *Service) unreadable(ctx context.Context) []string {
+	groups := slices.Concat(s.cfg.Approvers.Groups, s.cfg.Requesters.Groups)
+	for _, c := range s.cfg.Sources {
+		groups = append(groups, c.Requesters.Groups...)
+	}
+	slices.Sort(groups)
+	var bad []string
+	for _, g := range slices.Compact(groups) {
+		if _, err := s.d.Directory.Group(ctx, g); err != nil {
+			bad = append(bad, g)
+		}
+	}
+	return bad
+}
+
+// May asks whether the actor may do one of the acts. It returns nil or a [Refusal], which is on record then.
+func (s *Service) May(ctx context.Context, a Actor, act string) error {
+	_, refusal := s.permit(ctx, a, act, "")
+	if refusal == nil {
+		return nil
+	}
+	return s.refused(ctx, a, subject{act: act}, refusal)
+}
+
+// look lets members of the channel look, a few times a minute.
+func (s *Service) look(ctx context.Context, a Actor, limited bool) error {
+	_, refusal := s.permit(ctx, a, ActLook, "")
+	if refusal == nil && limited {
+		refusal = s.tooSoon(a.User)
+	}
+	if refusal == nil {
+		return nil
+	}
+	return s.refused(ctx, a, subject{act: ActLook}, refusal)
+}
+
+// A person may look this often at once, and then every lookEvery.
+const (
+	lookBurst = 20
+	lookEvery = 12 * time.Second
+)
+
+// tooSoon is a bucket of lookBurst per user that fills by one every lookEvery. It holds the times of the looks that have
+// not drained yet, moved on to when each will have.
+func (s *Service) tooSoon(user string) *Refusal {
+	now := s.d.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	free := s.free[user]
+	if free.Before(now) {
+		free = now
+	}
+	if ahead := free.Sub(now); ahead > (lookBurst-1)*lookEvery {
+		wait := ahead - (lookBurst-1)*lookEvery
+		return &Refusal{Code: TooSoon, Args: map[string]string{"wait": strconv.Itoa(int(wait.Seconds()) + 1)}}
+	}
+	s.free[user] = free.Add(lookEvery)
+	return nil
+}
+
+// subject is what a refused act was about, for its record.
+type subject struct {
+	act     string
+	request *remediation.Request
+	source  string
+	account posture.AccountID
+	key     posture.KeyID
+}
+
+// refused records a refusal and returns it. It is refused also where the record cannot be written: that is logged, and
+// nothing was done that would need the record.
+func (s *Service) refused(ctx context.Context, a Actor, about subject, r *Refusal) error {
+	e := audit.Event{
+		At: s.d.Now(), Actor: audit.User(or(a.User, "unknown"), a.Team), Action: audit.RemediationRefused,
+		Outcome: audit.OutcomeRefused, Reason: string(r.Code), Source: about.source, Account: string(about.account),
+		Key: handle(about.key), Detail: map[string]string{"act": about.act},
+	}
+	if r.Code.access() {
+		e.Action = audit.AccessRefused
+	}
+	if q := about.request; q != nil {
+		e.Request, e.Version, e.Source, e.Account, e.Key = string(q.ID), q.Version, q.Source, string(q.Account), handle(q.Key.ID)
+		e.From, e.To, e.Snapshot = string(q.State), string(q.State), q.SnapshotHash()
+	}
+	if a.Channel != "" {
+		e.Detail["channel"] = a.Channel
+	}
+	if _, err := s.d.Ledger.Commit(context.WithoutCancel(ctx), Change{Audit: []audit.Event{e}}); err != nil {
+		s.d.Log.ErrorContext(ctx, "refusal could not be recorded", "code", string(r.Code), "error", err)
+	}
+	return r
+}
+
+// access reports whether the code refuses the person, whatever was asked.
+func (c RefusalCode) access() bool {
+	switch c {
+	case NotInChannel, NotRequester, NotApprover, NotOwner, IsGuest, IsOutside, IsBot, IsDeactivated, WhoUnknown,
+		GroupUnreadable, TooSoon:
+		return true
+	}
+	return false
+}
+
+// refusal finds the refusal in an error.
+func refusal(err error) *Refusal {
+	var r *Refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	return nil
+}
+
+// handle is a key as the audit log names it.
+func handle(k posture.KeyID) string {
+	if k == "" {
+		return ""
+	}
+	return k.Mask() + "#" + k.Fingerprint()
+}
