@@ -112,7 +112,7 @@ func (o *Organization) find(q request) (operation, error) {
 	op, ok := o.operations[q.service][q.action]
 	if q.protocol != protocolQuery {
 		if !ok {
-			return op, fail("UnknownOperationException", http.StatusBadRequest, "")
+			return op, fail("UnknownOperationException", jsonStatus(q.service, http.StatusNotFound), "No operation %q is known.", q.action)
 		}
 		return op, nil
 	}
