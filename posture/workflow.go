@@ -51,7 +51,7 @@ func (s Suppression) hides(f Finding) (Suppression, bool) {
 // copy and leave the receiver alone.
 type Track struct {
 	Last        Finding      `json:"last"`           // the latest finding, whatever its status
-	Known       Finding      `json:"known,omitzero"` // the latest that was a judgement; zero while there was none
+	Known       Finding      `json:"known,omitzero"` // the latest that was a judgement, with the keys last listed; zero while there was none
 	Workflow    Workflow     `json:"workflow"`       // empty while there was no judgement
 	Since       time.Time    `json:"since,omitzero"` // since when Known has the status that it has
 	Left        time.Time    `json:"left,omitzero"`  // since when the account is gone; zero while it is there
@@ -87,6 +87,10 @@ func (t Track) See(f Finding, now time.Time) (Track, Change, error) {
 		t.Since = now
 	}
 	t.Known = f
+	if f.Status == Failed && before.Status == Failed && f.Degree == 0 {
+		// A list that could not be read this time is no reason to forget the keys that it showed before.
+		t.Known.Degree, t.Known.Subjects = before.Degree, before.Subjects
+	}
 	return t, c, nil
 }
 
