@@ -62,6 +62,10 @@ func TestAnExportWithALineThatIsNoRecordNamesIt(t *testing.T) {
 	r := checkExport(t, strings.Join(lines, "\n"), c)
 	found(t, r, one(audit.Edited, 4))
 
+	if r := checkExport(t, strings.ReplaceAll(exported(t, log), "\n", "\r\n"), c); r.OK() {
+		t.Error("other line ends are other bytes, and pass")
+	}
+
 	_, err := audit.Verify(t.Context(), audit.Check{Records: audit.ReadJSONL(strings.NewReader(strings.Repeat("x", 1<<20)))})
 	if !errors.Is(err, audit.ErrNotCanonical) {
 		t.Errorf("a line without an end: %v", err)

@@ -213,3 +213,18 @@ func TestNoReceiptWithoutACommittedRecord(t *testing.T) {
 		}
 	}
 }
+
+func TestAnActorIsReadInOneLine(t *testing.T) {
+	for want, a := range map[string]audit.Actor{
+		"user U024BE7LH (T012AB3C4)": audit.User("U024BE7LH", "T012AB3C4"),
+		"system scheduler":           audit.System("scheduler"),
+		"operator":                   audit.Operator(""),
+	} {
+		if a.String() != want {
+			t.Errorf("got %q, want %q", a, want)
+		}
+	}
+	if n := audit.RemediationGoneOutside.Noun(); n != "remediation" {
+		t.Errorf("the noun is %q", n)
+	}
+}

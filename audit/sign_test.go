@@ -166,6 +166,8 @@ func TestWhatIsNoKeyOrNoHeadIsRefused(t *testing.T) {
 		"an empty head":                second(audit.ParseHead("")),
 		"a head of a huge size":        second(audit.ParseHead("size 9223372036854775807 · hash " + signed.Hash.String())),
 		"a size with a sign":           second(audit.ParseHead("size +3 · hash " + signed.Hash.String())),
+		"a hash with a loose end":      second(audit.ParseHead("size 3 · hash " + strings.Repeat("A", 42) + "B=")),
+		"a time with needless digits":  second(audit.OpenHead(strings.Replace(signed.String(), "00Z", "00.0Z", 1), s.Verifier())),
 		"a hash cut short":             second(audit.ParseHead("size 3 · hash AAAA")),
 		"a signed line without a time": second(audit.OpenHead(strings.Replace(signed.String(), "2026", "later", 1), s.Verifier())),
 	} {

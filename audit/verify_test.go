@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rootcheck-bot/rootcheck/audit"
+	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 )
 
@@ -223,6 +224,51 @@ func TestSeveralChangesAreToldApart(t *testing.T) {
 	renumber(log)
 	found(t, check(t, log, c),
 		one(audit.Inserted, 5), one(audit.Edited, 12), many(audit.Removed, 20, 22), one(audit.Edited, 33))
+}
+
+func TestARecordThatIsThereTwiceIsSeenOnWhicheverSideTheCopyStands(t *testing.T) {
+	log, c := written(t, 12, 12)
+	later := log.clone()
+	later.rows = slices.Insert(later.rows, 9, later.rows[4])
+	renumber(later)
+	found(t, check(t, later, c), one(audit.Inserted, 9))
+
+	earlier := log.clone()
+	earlier.rows = slices.Insert(earlier.rows, 4, earlier.rows[9])
+	renumber(earlier)
+	found(t, check(t, earlier, c), one(audit.Moved, 9), one(audit.Inserted, 9))
+}
+
+func TestWhatIsLeftOfAGapIsNotTakenForItsOrder(t *testing.T) {
+	log, c := written(t, 14, 14)
+	log.rows[2].Raw, log.rows[3].Raw = log.rows[9].Raw, log.rows[7].Raw
+	log.rows = slices.Delete(log.rows, 4, 12)
+	found(t, check(t, log, c),
+		many(audit.Removed, 2, 6), one(audit.Removed, 8), one(audit.Moved, 9), many(audit.Removed, 10, 11))
+}
+
+func TestARecordEditedTogetherWithItsOwnHashIsCaughtByTheTreeAbove(t *testing.T) {
+	log, c := written(t, 16, 8, 16)
+	log.rows[10].Raw = []byte(strings.Replace(string(log.rows[10].Raw), "reason 10", "reason 11", 1))
+	log.hashes[tlog.StoredHashIndex(0, 10)] = tlog.RecordHash(log.rows[10].Raw)
+	found(t, check(t, log, c), many(audit.Rewritten, 8, 15), many(audit.HashAltered, 10, 11))
+}
+
+func TestARecordThatWasWrittenUnreadableIsNoEdit(t *testing.T) {
+	log, _ := written(t, 3)
+	raw := []byte(strings.Replace(string(log.rows[2].Raw), `"seq":2`, `"seq":3,"new":1`, 1))
+	hashes, err := tlog.StoredHashes(3, raw, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.rows = append(log.rows, audit.Record{Seq: 3, Raw: raw})
+	log.hashes = append(log.hashes, hashes...)
+	own, _ := audit.HeadOf(4, log)
+	r := check(t, log, audit.Check{Own: []audit.Head{own}})
+	found(t, r, one(audit.Unreadable, 3))
+	if r.Witnessed != 4 {
+		t.Errorf("got %+v", r)
+	}
 }
 
 func TestARenumberedRowIsNamed(t *testing.T) {
