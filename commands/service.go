@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -116,7 +115,3 @@ func or[T comparable](v, otherwise T) T {
 	}
 	return v
 }
-
-// Handler does one item of work. The worker commits the change that it returns together with finishing the item; a
-// handler that has committed already, or has nothing to write, returns the zero Change.
-type Handler func(ctx context.Context, l Lease) (Change, error)

@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -12,32 +11,6 @@ import (
 )
 
 var errNotYet = errors.New("not built yet")
-
-// Ask is what a person filled in. Key is the fingerprint that the card carried; TypedAccount and TypedKey are compared
-// with the truth before anything else happens.
-type Ask struct {
-	Source       string
-	Account      posture.AccountID
-	Key          string // fingerprint; empty where no key id is known
-	TypedAccount string
-	TypedKey     string // the last four to deactivate, the whole id to delete and in an emergency
-	Reason       string
-	Override     string // why a key in use is deleted all the same
-}
-
-// Preview is what a modal shows before anything is asked: AWS as it is now.
-type Preview struct {
-	View    AccountView
-	Facts   remediation.Facts
-	Key     posture.Key          // as AWS shows it now
-	Present bool                 // the key is there
-	Request *remediation.Request // the open one, where there is one
-	Act     remediation.Act
-	Means   remediation.Means
-	Affects []posture.Key           // the other keys that the same step puts out of use
-	Voids   []remediation.RequestID // the other requests that an undo would void
-	InUse   bool                    // used within the guard period: deleting it wants an override
-}
 
 func (s *Service) List(ctx context.Context, a Actor, query string, page int) (List, error) {
 	return List{}, errNotYet
@@ -60,9 +33,6 @@ func (s *Service) DigestNow(ctx context.Context, a Actor) error       { return e
 func (s *Service) Home(ctx context.Context, a Actor) (List, []remediation.Request, error) {
 	return List{}, nil, errNotYet
 }
-func (s *Service) Preview(ctx context.Context, a Actor, source string, account posture.AccountID, key string, id remediation.RequestID) (Preview, error) {
-	return Preview{}, errNotYet
-}
 func (s *Service) View(ctx context.Context, source string, account posture.AccountID) (AccountView, error) {
 	return AccountView{}, errNotYet
 }
@@ -71,33 +41,6 @@ func (s *Service) Request(ctx context.Context, id remediation.RequestID) (remedi
 }
 func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
 	return Digest{}, errNotYet
-}
-func (s *Service) RequestDeactivate(ctx context.Context, a Actor, q Ask) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) BreakGlass(ctx context.Context, a Actor, q Ask) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) RequestDelete(ctx context.Context, a Actor, id remediation.RequestID, version int, q Ask) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) RequestReactivate(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) RequestLift(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) Confirm(ctx context.Context, a Actor, id remediation.RequestID, version int, typedKey string) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) Reject(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) Cancel(ctx context.Context, a Actor, id remediation.RequestID, version int) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
-}
-func (s *Service) KeyStepDone(ctx context.Context, a Actor, id remediation.RequestID) (remediation.Request, error) {
-	return remediation.Request{}, errNotYet
 }
 func (s *Service) Pause(ctx context.Context, a Actor, reason string) error { return errNotYet }
 func (s *Service) Resume(ctx context.Context, a Actor) error               { return errNotYet }
@@ -133,16 +76,3 @@ func (s *Service) RemindTomorrow(ctx context.Context, a Actor, source string, ac
 	return Owner{}, errNotYet
 }
 func (s *Service) Handlers() map[string]Handler { return map[string]Handler{} }
-
-// Worker does the items of the queue.
-type Worker struct{}
-
-func NewWorker(q Queue, ledger Ledger, handlers map[string]Handler, now func() time.Time, log *slog.Logger) *Worker {
-	return &Worker{}
-}
-
-// Run works until the context ends, and returns after what was begun has ended.
-func (w *Worker) Run(ctx context.Context) error { <-ctx.Done(); return nil }
-
-// Settled waits until nothing is due, and reports false when the context ended first.
-func (w *Worker) Settled(ctx context.Context) bool { return true }

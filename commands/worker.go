@@ -1,0 +1,303 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// This file runs the inbox and the outbox. The rules are:
+//   - An item is done at least once. What it writes is committed together with its end, under the fence of its lease.
+//   - A handler that fails or panics takes nothing with it: its item comes back later, and after maxAttempts it is put
+//     aside with an alarm. No item is dropped.
+//   - Items that must be told in order share a lane, in which one follows the other.
+
+// Handler does one item of work. The worker commits the change that it returns together with finishing the item; a
+// handler that has committed already, or has nothing to write, returns the zero Change.
+type Handler func(ctx context.Context, l Lease) (Change, error)
+
+const (
+	maxAttempts = 8
+	firstWait   = time.Second
+	longestWait = 10 * time.Minute
+	poll        = time.Second // items fall due by the injected clock, which wakes nobody
+	inParallel  = 16
+)
+
+// Worker does the items of the queue until its context ends. It is started once.
+type Worker struct {
+	queue    Queue
+	ledger   Ledger
+	handlers map[string]Handler
+	kinds    []string
+	now      func() time.Time
+	log      *slog.Logger
+
+	slots chan struct{}
+	nudge chan struct{}
+	wg    sync.WaitGroup
+	mu    sync.Mutex
+	lanes map[string]chan struct{} // the end of the last item of each lane
+	busy  int
+}
+
+// NewWorker makes a worker for the kinds that have a handler.
+func NewWorker(q Queue, ledger Ledger, handlers map[string]Handler, now func() time.Time, log *slog.Logger) *Worker {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Worker{
+		queue: q, ledger: ledger, handlers: handlers, kinds: slices.Sorted(maps.Keys(handlers)), now: now, log: log,
+		slots: make(chan struct{}, inParallel), nudge: make(chan struct{}, 1), lanes: map[string]chan struct{}{},
+	}
+}
+
+// Run works until the context ends, and returns nil after everything that was begun has ended.
+func (w *Worker) Run(ctx context.Context) error {
+	defer w.wg.Wait()
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	for {
+		more := w.claim(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if more {
+			continue
+		}
+		timer.Reset(poll)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.queue.Wake():
+		case <-w.nudge:
+		case <-timer.C:
+		}
+	}
+}
+
+// claim takes one item and begins it. It reports whether another may be due.
+func (w *Worker) claim(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case w.slots <- struct{}{}:
+	}
+	l, err := w.queue.Claim(ctx, w.kinds...)
+	if err != nil {
+		<-w.slots
+		if !errors.Is(err, ErrNothingDue) && ctx.Err() == nil {
+			w.log.ErrorContext(ctx, "items could not be claimed", "error", err)
+		}
+		return false
+	}
+	before, done := w.enter(l)
+	w.wg.Add(1)
+	go func() {
+		defer w.wg.Done()
+		defer w.leave(l, done)
+		if before != nil {
+			select {
+			case <-before:
+			case <-ctx.Done():
+				w.back(ctx, l, w.now())
+				return
+			}
+		}
+		w.do(ctx, l)
+	}()
+	return true
+}
+
+// lane is the part of the key that keeps an order: all lines of one thread, and all drawings of one card.
+func lane(l Lease) string {
+	if l.Kind != KindTell {
+		return ""
+	}
+	parts := strings.SplitN(l.Key, "/", 3)
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[0] + "/" + parts[1]
+}
+
+func (w *Worker) enter(l Lease) (before, done chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy++
+	name := lane(l)
+	if name == "" {
+		return nil, nil
+	}
+	done = make(chan struct{})
+	before, w.lanes[name] = w.lanes[name], done
+	return before, done
+}
+
+func (w *Worker) leave(l Lease, done chan struct{}) {
+	w.mu.Lock()
+	w.busy--
+	if done != nil {
+		close(done)
+		if name := lane(l); w.lanes[name] == done {
+			delete(w.lanes, name)
+		}
+	}
+	w.mu.Unlock()
+	<-w.slots
+	w.wake()
+}
+
+func (w *Worker) wake() {
+	select {
+	case w.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// do handles one item and ends it, one way or another.
+func (w *Worker) do(ctx context.Context, l Lease) {
+	c, err := w.handle(ctx, l)
+	if err == nil {
+		err = w.finish(ctx, l, c)
+	}
+	log := w.log.With("kind", l.Kind, "key", l.Key, "attempts", l.Attempts)
+	var later *laterError
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrLeaseLost):
+		log.DebugContext(ctx, "item is in other hands")
+	case ctx.Err() != nil:
+		w.back(ctx, l, w.now())
+	case errors.As(err, &later):
+		w.back(ctx, l, later.at)
+	case l.Attempts >= maxAttempts:
+		log.ErrorContext(ctx, "item is put aside after too many attempts", "error", err)
+		w.park(ctx, l, err)
+	default:
+		log.WarnContext(ctx, "item failed and is tried again", "error", err)
+		w.back(ctx, l, w.now().Add(wait(l.Attempts)))
+	}
+}
+
+func (w *Worker) handle(ctx context.Context, l Lease) (c Change, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.ErrorContext(ctx, "handler panicked", "kind", l.Kind, "key", l.Key, "stack", string(debug.Stack()))
+			err = fmt.Errorf("handle %s: panic: %v", l.Key, p)
+		}
+	}()
+	h, ok := w.handlers[l.Kind]
+	if !ok {
+		return c, fmt.Errorf("handle %s: nobody handles %q", l.Key, l.Kind)
+	}
+	return h(ctx, l)
+}
+
+// finish commits what the handler wants written. A handler that committed by itself has finished its item already, which
+// then shows as a lost lease.
+func (w *Worker) finish(ctx context.Context, l Lease, c Change) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+	defer cancel()
+	if c.empty() {
+		if err := w.queue.Finish(ctx, l); err != nil && !errors.Is(err, ErrLeaseLost) {
+			return fmt.Errorf("finish %s: %w", l.Key, err)
+		}
+		return nil
+	}
+	c.Lease, c.Done = &l, true
+	if _, err := w.ledger.Commit(ctx, c); err != nil {
+		return fmt.Errorf("commit %s: %w", l.Key, err)
+	}
+	return nil
+}
+
+func (c Change) empty() bool {
+	return c.Request == nil && c.Block == nil && c.Switch == nil && c.Owner == nil && c.Mute == nil &&
+		len(c.Audit) == 0 && len(c.Queue) == 0
+}
+
+// wait doubles from attempt to attempt.
+func wait(attempts int) time.Duration {
+	d := firstWait
+	for range attempts - 1 {
+		if d *= 2; d >= longestWait {
+			return longestWait
+		}
+	}
+	return d
+}
+
+// back hands an item back also while the process ends, so that the next one need not wait for the lease to run out.
+func (w *Worker) back(ctx context.Context, l Lease, at time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+	defer cancel()
+	if err := w.queue.Retry(ctx, l, at); err != nil && !errors.Is(err, ErrLeaseLost) {
+		w.log.WarnContext(ctx, "item could not be handed back", "key", l.Key, "error", err)
+	}
+}
+
+// park puts an item aside, and says so in the channel. The notice of a parked notice would only be parked too.
+func (w *Worker) park(ctx context.Context, l Lease, why error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+	defer cancel()
+	if err := w.queue.Park(ctx, l, why.Error()); err != nil {
+		w.log.ErrorContext(ctx, "item could not be put aside", "key", l.Key, "error", err)
+		return
+	}
+	if strings.HasPrefix(l.Key, "notice/parked/") {
+		return
+	}
+	n := Work{Notice: NoticeParked, What: l.Kind}
+	if about, err := l.Work(); err == nil {
+		n.Request, n.Source, n.Account = about.Request, about.Source, about.Account
+	}
+	if err := w.queue.Put(ctx, item("notice/parked/"+l.Key, KindNotice, n, w.now())); err != nil {
+		w.log.ErrorContext(ctx, "alarm for a parked item could not be queued", "key", l.Key, "error", err)
+	}
+}
+
+// laterError asks the worker to hand the item back without counting it as a failure.
+type laterError struct{ at time.Time }
+
+func (e *laterError) Error() string { return "not before " + e.at.Format(time.RFC3339) }
+
+// Later is the error by which a handler asks for its item again at a time, without it being a failure. Slack's
+// Retry-After is one reason.
+func Later(at time.Time) error { return &laterError{at: at} }
+
+// Settled waits until nothing of the worker's kinds is due or under way. It reports false where the context ended first,
+// or the queue could not be asked.
+func (w *Worker) Settled(ctx context.Context) bool {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		w.wake()
+		due, err := w.queue.Due(ctx, w.now())
+		if err == nil && !w.waiting(due) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+}
+
+func (w *Worker) waiting(due map[string]int) bool {
+	w.mu.Lock()
+	busy := w.busy > 0
+	w.mu.Unlock()
+	if busy {
+		return true
+	}
+	return slices.ContainsFunc(w.kinds, func(k string) bool { return due[k] > 0 })
+}
