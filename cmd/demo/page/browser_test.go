@@ -49,7 +49,7 @@ func browser(t *testing.T, width, height int) context.Context {
 		t.Fatalf("start the browser: %v", err)
 	}
 	go complain(t, ctx)
-	ctx, done := context.WithTimeout(ctx, 45*time.Second)
+	ctx, done := context.WithTimeout(ctx, 75*time.Second)
 	t.Cleanup(done)
 	return ctx
 }

@@ -37,6 +37,7 @@ export async function attempt(path, body, busyKey) {
   try {
     return (await post(path, body)) || {};
   } catch (err) {
+    if (err.data && err.data.errors) return { errors: err.data.errors };
     toast(err.message);
     return null;
   } finally {
@@ -61,14 +62,25 @@ export function confirmDialog(c) {
   });
 }
 
-/** A click on a Block Kit element. where is {channel, ts} or {view_id}; values is the state around it. */
-export async function click(where, el, blockID, choice, values, revert) {
+let typing = Promise.resolve();
+
+/**
+ * Tells the workspace what now stands in a field, so that it is part of the next interaction's state.
+ * Nothing of it reaches the app by itself. One at a time, and every click waits for the last one.
+ */
+export function typed(where, el, blockID, choice) {
+  const body = { user: ui.user, ...where, action_id: el.action_id, block_id: blockID, ...choice };
+  typing = typing.then(() => post("/control/slack/click", body)).catch((err) => console.warn("note what was typed", err));
+}
+
+/** A click on a Block Kit element. where is {channel, ts} or {view_id}. */
+export async function click(where, el, blockID, choice, revert) {
   if (el.confirm && !(await confirmDialog(el.confirm))) {
     if (revert) revert();
     return;
   }
+  await typing;
   const body = { user: ui.user, ...where, action_id: el.action_id, block_id: blockID, ...choice };
-  if (values && Object.keys(values).length) body.values = values;
   await attempt("/control/slack/click", body, pendingKey(where, el, blockID));
 }
 
@@ -88,10 +100,10 @@ export async function submit(view, values) {
   ui.busyView = view.id;
   ui.viewErrors.delete(view.id);
   redraw();
+  await typing;
   const answer = await attempt("/control/slack/submit", { user: ui.user, view_id: view.id, values });
   ui.busyView = "";
-  const errors = answer && (answer.errors || (answer.response && answer.response.errors));
-  if (errors && Object.keys(errors).length) ui.viewErrors.set(view.id, errors);
+  if (answer && answer.errors && Object.keys(answer.errors).length) ui.viewErrors.set(view.id, answer.errors);
   redraw();
 }
 

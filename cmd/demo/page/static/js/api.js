@@ -2,9 +2,10 @@
 
 /** An answer that was not 2xx; `message` is what the server said. */
 export class ControlError extends Error {
-  constructor(status, message) {
+  constructor(status, message, data) {
     super(message);
     this.status = status;
+    this.data = data || {};
   }
 }
 
@@ -22,7 +23,7 @@ async function send(method, path, body) {
   } catch {
     data = null;
   }
-  if (!res.ok) throw new ControlError(res.status, (data && data.error) || `${method} ${path}: ${res.status}`);
+  if (!res.ok) throw new ControlError(res.status, (data && data.error) || `${method} ${path}: ${res.status}`, data);
   return data;
 }
 

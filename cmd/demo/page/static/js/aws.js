@@ -28,9 +28,9 @@ export function awsPane(snap, redraw) {
 function organization() {
   const o = (store.aws && store.aws.organization) || null;
   if (!o || !o.id) return null;
-  const f = o.features || o.enabled_features || [];
+  const f = o.features || {};
   const has = (n) => (Array.isArray(f) ? f.includes(n) : !!f[n]);
-  const central = o.centralized_root_access ?? (has("RootCredentialsManagement") && has("RootSessions"));
+  const central = has("RootCredentialsManagement") && has("RootSessions");
   return h("span", { class: "org", title: JSON.stringify(o, null, 1) }, h("code", {}, o.id), h("span", { class: "pill " + (central ? "good" : "warn") }, central ? "centralized root access" : "root access not centralized"));
 }
 
@@ -49,7 +49,7 @@ function clockRow(redraw) {
     "div",
     { class: "clock-row" },
     icon("clock"),
-    h("time", { "data-testid": "clock", title: "The simulated clock, in UTC" }, at ? utc(at, true) + " UTC" : "…"),
+    h("time", { "data-testid": "clock", datetime: at, title: at ? `The simulated clock: ${utc(at, true)} UTC` : "The simulated clock" }, at ? utc(at) + " UTC" : "…"),
     h("span", { class: "grow" }),
     ui.aws.busy === "clock" && h("span", { class: "spinner", role: "status", "aria-label": "Moving the clock" }),
     move("1h", "+1 hour"),
@@ -62,7 +62,7 @@ const FILTERS = [
   ["all", "All", () => true],
   ["keys", "Has a key", (a) => keysOf(a).length > 0],
   ["nomfa", "No MFA", (a) => !mfaOf(a).length && hasCredentials(a)],
-  ["blocked", "Blocked", (a) => !!a.quarantined],
+  ["blocked", "Blocked", (a) => !!(a.quarantined || a.blocked)],
 ];
 
 const rootOf = (a) => a.root || {};
@@ -130,14 +130,17 @@ function account(a, snap, redraw) {
 
 function isManagement(a) {
   const o = (store.aws && store.aws.organization) || {};
-  return a.management || a.is_management || a.id === (o.management_account_id || o.management_account || o.management || o.master_account_id);
+  return a.management || a.id === (o.management_account || o.management_account_id);
 }
 
 function marks(a) {
   const out = [];
   if (isManagement(a)) out.push(pill("plain", "management"));
   if (a.state && a.state !== "ACTIVE") out.push(pill("bad", a.state.toLowerCase()));
+  if (a.member === false && !isManagement(a)) out.push(pill("plain", "stand-alone"));
+  if (a.denies) out.push(pill("bad", "denies access"));
   if (a.quarantined) out.push(pill("warn", "blocked"));
+  else if (a.blocked) out.push(pill("warn", "blocked by SCP"));
   const keys = keysOf(a);
   const live = keys.filter((k) => k.status === "Active").length;
   if (keys.length) out.push(pill(live ? "bad" : "warn", `${keys.length} ${keys.length === 1 ? "key" : "keys"}${live ? "" : " inactive"}`));
@@ -158,7 +161,15 @@ function lever(testid, label, run, extra = {}) {
 function detail(a, snap, redraw) {
   const key = (id, what) => attempt("/control/aws/key", id ? { account: a.id, key_id: id, do: what } : { account: a.id, do: what });
   const mfa = (kind, what, serial) => attempt("/control/aws/mfa", { account: a.id, kind, do: what, ...(serial ? { serial } : {}) });
-  const fault = (kind) => attempt("/control/aws/fault", { account: a.id, kind, for: ui.aws.faultFor });
+  const fault = (kind) => attempt("/control/aws/fault", { account: a.id, kind, for: ui.aws.faultFor, ...(kind === "slow" ? { delay: "5s" } : {}) });
+  const signIn = async () => {
+    const answer = await attempt("/control/aws/sign-in", { account: a.id });
+    if (answer) toast(answer.blocked ? "Signed in as root; everything they then try is denied." : "Somebody signed in as root.", "info");
+  };
+  const use = async (k) => {
+    const answer = await attempt("/control/aws/use-key", { key_id: k.id });
+    if (answer && answer.denied) toast(`The request was denied: ${answer.because}.`, "info");
+  };
   const tags = Object.entries(a.tags || {});
   return h(
     "div",
@@ -171,10 +182,11 @@ function detail(a, snap, redraw) {
         { key: k.id, class: "key", "data-testid": "key", "data-key-id": k.id, "data-status": k.status },
         h("div", { class: "key-line" }, h("span", { class: "dot " + (k.status === "Active" ? "bad" : "off") }), h("code", {}, k.id), pill(k.status === "Active" ? "bad" : "plain", k.status)),
         h("div", { class: "muted" }, `Created ${utc(k.created).slice(0, 10)}`, " · ", lastUsed(k, snap.now)),
+        k.visible_status !== undefined && k.visible_status !== k.status && h("div", { class: "muted" }, `AWS still shows it as ${k.visible_status || "absent"}`),
         h(
           "div",
           { class: "levers" },
-          lever("use-key", "Use it", () => attempt("/control/aws/use-key", { key_id: k.id }), { "data-key-id": k.id, title: "Somebody signs a request with this key" }),
+          lever("use-key", "Use it", () => use(k), { "data-key-id": k.id, title: "Somebody signs a request with this key" }),
           k.status === "Active" ? lever("key-deactivate", "Deactivate", () => key(k.id, "deactivate"), { "data-key-id": k.id }) : lever("key-activate", "Activate", () => key(k.id, "activate"), { "data-key-id": k.id }),
           lever("key-delete", "Delete", () => key(k.id, "delete"), { "data-key-id": k.id, cls: "danger-text" }),
         ),
@@ -188,10 +200,12 @@ function detail(a, snap, redraw) {
     h(
       "dl",
       { class: "facts" },
-      fact("Password", rootOf(a).password ? "set" : "none"),
+      fact("Password", h("span", { class: "row" }, rootOf(a).password ? "set" : "none", rootOf(a).password && lever("sign-in", "Sign in as root", signIn, { "data-account-id": a.id }))),
       fact("Certificates", certsOf(a).length ? certsOf(a).map((c) => (typeof c === "string" ? c : c.id || c.certificate_id)).join(", ") : "none"),
-      fact("Root user", a.quarantined ? "blocked by the quarantine policy" : "not blocked"),
+      fact("Root user", a.quarantined ? "blocked by the quarantine policy" : a.blocked ? "blocked by another policy" : "not blocked"),
       fact("Email", h("bdi", {}, a.email || "–")),
+      a.unit && fact("Unit", h("bdi", {}, a.unit)),
+      Object.keys(a.contacts || {}).length > 0 && fact("Contacts", h("bdi", {}, Object.entries(a.contacts).map(([k, v]) => `${k.toLowerCase()} ${v}`).join(", "))),
       a.state && fact("State", a.state),
       tags.length > 0 && fact("Tags", h("bdi", {}, tags.map(([k, v]) => `${k}=${v}`).join(", "))),
     ),

@@ -19,7 +19,7 @@ const FILTERS = [
 ];
 
 function isChange(c) {
-  return !READS.test(c.action || "");
+  return !!c.effect || !READS.test(c.action || "");
 }
 
 const succeeded = (c) => /^(ok|success|succeeded|200|)$/i.test(String(c.outcome ?? ""));
@@ -50,7 +50,7 @@ export function calls(redraw) {
       "div",
       { class: "aws-tools" },
       h("label", { class: "search" }, icon("search"), h("input", { type: "search", value: a.callQuery, placeholder: "Account, action, principal", "aria-label": "Search calls", "data-testid": "calls-search", oninput: (e) => { a.callQuery = e.target.value; redraw(); } })),
-      h("div", { class: "chips", role: "group", "aria-label": "Filter calls" }, FILTERS.map(([id, label]) => chip("calls-filter-" + id, label, a.callFilter === id, () => { a.callFilter = id; redraw(); })), h("span", { class: "grow" }), h("span", { class: "muted" }, list.length.toLocaleString("en")), h("button", { type: "button", class: "btn tiny", "data-testid": "calls-clear", onclick: empty }, "Empty")),
+      h("div", { class: "chips", role: "group", "aria-label": "Filter calls" }, FILTERS.map(([id, label]) => chip("calls-filter-" + id, label, a.callFilter === id, () => { a.callFilter = id; redraw(); })), h("span", { class: "grow" }), h("span", { class: "muted" }, list.length < 1000 ? String(list.length) : "last 1,000"), h("button", { type: "button", class: "btn tiny", "data-testid": "calls-clear", onclick: empty }, "Empty")),
     ),
     h(
       "div",
@@ -65,7 +65,7 @@ function row(i, c) {
   const bad = !succeeded(c);
   return h(
     "div",
-    { key: (c.at || "") + i, class: "call" + (bad ? " refused" : "") + (isChange(c) ? " change" : ""), "data-testid": "call", "data-action": c.action, "data-account": c.account, "data-outcome": c.outcome, title: `${c.principal || ""}\n${utc(c.at, true)} UTC` },
+    { key: c.request_id || (c.at || "") + i, class: "call" + (bad ? " refused" : "") + (isChange(c) ? " change" : ""), "data-testid": "call", "data-action": c.action, "data-account": c.account, "data-outcome": c.outcome, title: [c.principal, c.target, c.region, c.fault && `made to fail: ${c.fault}`, utc(c.at, true) + " UTC"].filter(Boolean).join("\n") },
     h("time", {}, utc(c.at, true).slice(11)),
     h("span", { class: "what" }, h("span", { class: "svc" }, c.service, ":"), h("b", {}, c.action)),
     h("code", {}, c.account || ""),

@@ -1,6 +1,6 @@
 // Where a person types: messages, and slash commands with a list of what /rootcheck understands.
 
-import { say, toast } from "./actions.js";
+import { say } from "./actions.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { ui } from "./model.js";
@@ -36,12 +36,9 @@ export function composer(c, snap, redraw, thread) {
   const send = async (box) => {
     const text = box.value.trim();
     if (!text) return;
-    if (!c.id) {
-      toast("Open the Home tab once, or wait for the app’s first message: this conversation does not exist yet.", "info");
-      return;
-    }
     set(box, "");
-    await say(c.id, refer(text, snap), thread);
+    // A conversation with the app that does not exist yet is opened by naming the app.
+    await say(c.id || snap.bot.id, refer(text, snap), thread);
   };
   const choose = (box, hint) => {
     const fixed = hint.replace(/[<[].*$/, "");
@@ -60,7 +57,7 @@ export function composer(c, snap, redraw, thread) {
     hints.length > 0 &&
       h(
         "div",
-        { class: "hints", role: "listbox", id: listId, "aria-label": "Commands" },
+        { key: "hints", class: "hints", role: "listbox", id: listId, "aria-label": "Commands" },
         h("div", { class: "hints-head" }, "Commands of rootcheck"),
         hints.map(([name, what], i) =>
           h("button", { type: "button", role: "option", tabindex: -1, class: "hint-row", "aria-selected": String(i === picked), "data-testid": "command-hint", "data-command": name, onclick: (e) => choose(e.target.closest("form").querySelector("textarea"), name) },
@@ -69,7 +66,7 @@ export function composer(c, snap, redraw, thread) {
       ),
     h(
       "div",
-      { class: "box" },
+      { key: "box", class: "box" },
       h("textarea", {
         key: "t",
         rows: 1,
@@ -103,7 +100,7 @@ export function composer(c, snap, redraw, thread) {
       }),
       h("button", { type: "submit", class: "send", "aria-label": "Send", "data-testid": "send", disabled: draft.trim() === "" }, icon("send")),
     ),
-    h("div", { class: "composer-foot" }, thread ? "Slash commands cannot be used in threads." : ["Try ", h("code", {}, "/rootcheck"), " · Enter sends, Shift+Enter starts a new line"]),
+    h("div", { key: "foot", class: "composer-foot" }, thread ? "Slash commands cannot be used in threads." : ["Try ", h("code", {}, "/rootcheck"), " · Enter sends, Shift+Enter starts a new line"]),
   );
 }
 

@@ -1,9 +1,10 @@
 // A very small virtual DOM. Everything the page shows is built from h() and text nodes, so data can
-// never become markup: there is no innerHTML anywhere in this folder.
+// never become markup: nothing in this folder assigns markup.
 //
 // Rules:
 //  * A child with the same key and tag keeps its element across renders, and with it focus, caret,
-//    typed text, scroll position and an open <dialog>.
+//    typed text, scroll position and an open <dialog>. Children without a key are matched by their
+//    place; one that is left out (null, false) holds its place with an empty text.
 //  * Form values (value, checked, selected) are set once, when the element is made. What a person
 //    typed afterwards belongs to the person.
 //  * on* props are handlers; `made` runs once after the element is in the page, `after` on each render,
@@ -21,8 +22,8 @@ export function h(tag, props, ...children) {
 
 function flatten(list, out) {
   for (const c of list) {
-    if (c === null || c === undefined || c === false || c === true) continue;
-    if (Array.isArray(c)) flatten(c, out);
+    if (c === null || c === undefined || c === false || c === true) out.push({ text: "" });
+    else if (Array.isArray(c)) flatten(c, out);
     else if (typeof c === "object") out.push(c);
     else out.push({ text: String(c) });
   }
@@ -99,6 +100,7 @@ function patchChildren(parent, was, now, late) {
     else plain.push(o);
   }
   let at = 0;
+  const gone = [];
   const pairs = now.map((n) => {
     if (n.key !== undefined) {
       const o = byKey.get(n.key);
@@ -108,12 +110,14 @@ function patchChildren(parent, was, now, late) {
       }
       return null;
     }
-    if (at < plain.length && sameKind(plain[at], n)) return plain[at++];
+    const o = at < plain.length ? plain[at++] : null;
+    if (o && sameKind(o, n)) return o;
+    if (o) gone.push(o);
     return null;
   });
   // Old children leave before new ones are placed, so that a kept element is never moved past one
   // that is about to go: moving an element would take its focus away.
-  for (const o of [...byKey.values(), ...plain.slice(at)]) {
+  for (const o of [...byKey.values(), ...gone, ...plain.slice(at)]) {
     if (o.props && o.props.gone) o.props.gone(o.el);
     o.el.remove();
   }

@@ -20,8 +20,8 @@ export function element(el, block, ctx, inInput) {
     spec: el,
   };
   const fire = (choice, revert) => {
-    if (inInput && !block.dispatch_action) return;
-    ctx.act(el, block.block_id, choice, revert);
+    if (inInput && !block.dispatch_action) return ctx.type(el, block.block_id, choice);
+    return ctx.act(el, block.block_id, choice, revert);
   };
   if (el.type === "button") return button(el, base, ctx, block, fire);
   if (el.type === "icon_button") return iconButton(el, base, ctx, fire);
@@ -90,7 +90,7 @@ function overflow(el, base, ctx, block, fire) {
         "div",
         { class: "menu", role: "menu", made: (m) => m.querySelector("button")?.focus() },
         (el.options || []).map((o) =>
-          h("button", { type: "button", role: "menuitem", "data-testid": "overflow-option", "data-value": o.value, onclick: () => { ctx.menu.toggle(key); fire({ value: o.value, selected_option: o }); } },
+          h("button", { type: "button", role: "menuitem", "data-testid": "overflow-option", "data-value": o.value, onclick: () => { ctx.menu.toggle(key); fire({ value: o.value }); } },
             textObject(o.text, ctx), o.description && h("small", {}, textObject(o.description, ctx))),
         ),
       ),
@@ -135,7 +135,7 @@ function select(el, base, ctx, block, fire) {
           const s = e.target;
           const was = s._was;
           s._was = s.value;
-          fire(choiceOf(el, s.value), () => { s.value = s._was = was; });
+          fire({ value: s.value }, () => { s.value = s._was = was; });
         },
       },
       h("option", { value: "", selected: first === "", hidden: !inOptional(block) }, flat(el.placeholder) || "Select an option"),
@@ -146,11 +146,6 @@ function select(el, base, ctx, block, fire) {
 }
 
 const inOptional = (block) => block.type === "input" && block.optional;
-
-function choiceOf(el, value) {
-  if (SELECTED[el.type]) return { value, [SELECTED[el.type]]: value };
-  return { value, selected_option: findOption(el, value) };
-}
 
 function findOption(el, value) {
   const all = el.option_groups ? el.option_groups.flatMap((g) => g.options) : el.options || [];
@@ -164,8 +159,7 @@ function choices(el, base, ctx, fire) {
   const changed = (e) => {
     const root = e.target.closest("[data-action-id]");
     const now = readState(root);
-    const value = radio ? now.selected_option.value : now.selected_options.map((o) => o.value);
-    fire({ value, ...now });
+    fire({ value: radio ? now.selected_option.value : now.selected_options.map((o) => o.value) });
   };
   return h(
     "div",
@@ -187,7 +181,7 @@ function multi(el, base, ctx, fire) {
     "div",
     { ...base, class: "choices boxed", role: "group", "aria-label": flat(el.placeholder) },
     candidates(el, ctx).map((o) =>
-      h("label", { key: o.value, class: "choice" }, h("input", { type: "checkbox", value: o.value, checked: on.has(o.value), "data-value": o.value, onchange: (e) => fire({ ...readState(e.target.closest("[data-action-id]")) }) }), h("span", {}, h("bdi", {}, o.text))),
+      h("label", { key: o.value, class: "choice" }, h("input", { type: "checkbox", value: o.value, checked: on.has(o.value), "data-value": o.value, onchange: (e) => fire({ value: tickedIn(e.target.closest("[data-action-id]")) }) }), h("span", {}, h("bdi", {}, o.text))),
     ),
   );
 }
@@ -203,6 +197,7 @@ function textInput(el, base, ctx, block, fire) {
     made: el.focus_on_load ? (n) => n.focus() : null,
     spellcheck: "false",
     autocomplete: "off",
+    onchange: (e) => ctx.type(el, block.block_id, { value: e.target.value }),
     onkeydown: (e) => {
       if (e.key === "Enter" && !e.isComposing && !el.multiline && block.dispatch_action) {
         e.preventDefault();
@@ -217,8 +212,10 @@ function textInput(el, base, ctx, block, fire) {
 
 function picker(el, base, ctx, block, fire) {
   const first = el.initial_date || el.initial_time || (el.initial_date_time ? new Date(el.initial_date_time * 1000).toISOString().slice(0, 16) : "");
-  return h("span", { ...base, class: "text-input picker" }, h("input", { id: ctx.idFor(block, el), type: PICKERS[el.type], value: first, "aria-label": flat(el.placeholder) || null, onchange: (e) => fire({ ...readState(e.target.closest("[data-action-id]")), value: e.target.value }) }));
+  return h("span", { ...base, class: "text-input picker" }, h("input", { id: ctx.idFor(block, el), type: PICKERS[el.type], value: first, "aria-label": flat(el.placeholder) || null, onchange: (e) => fire({ value: el.type === "datetimepicker" ? readState(e.target.closest("[data-action-id]")).selected_date_time : e.target.value }) }));
 }
+
+const tickedIn = (root) => [...root.querySelectorAll("input:checked")].map((i) => i.dataset.value);
 
 /** What a person entered into one element, in the shape of view.state.values[block][action]; null for a button. */
 export function readState(root) {
@@ -231,7 +228,7 @@ export function readState(root) {
     const v = root.querySelector("input").value;
     return { type, selected_date_time: v ? Math.floor(Date.parse(v + "Z") / 1000) : null };
   }
-  const ticked = () => [...root.querySelectorAll("input:checked")].map((i) => i.dataset.value);
+  const ticked = () => tickedIn(root);
   if (type === "radio_buttons") return { type, selected_option: findOption(el, ticked()[0]) };
   if (type === "checkboxes" || type === "multi_static_select") return { type, selected_options: ticked().map((v) => findOption(el, v)) };
   if (type === "multi_users_select") return { type, selected_users: ticked() };

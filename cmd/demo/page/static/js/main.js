@@ -121,7 +121,7 @@ function announce(snap) {
   spoken = { key, ts: last ? last.ts : "" };
 }
 
-const polls = { slack: poller("/control/slack/state"), aws: poller("/control/aws/state"), calls: poller("/control/aws/calls") };
+const polls = { slack: poller("/control/slack/state"), aws: poller("/control/aws/state"), calls: poller("/control/aws/calls?limit=1000") };
 let errorsSeen = -1;
 
 async function look(which) {

@@ -1,10 +1,9 @@
 // One message as Slack shows it: avatar, name, APP badge, time, text or blocks, what is only visible
 // to the reader, and the door to its thread.
 
-import { click, pendingKey } from "./actions.js";
+import { click, pendingKey, typed } from "./actions.js";
 import { attachments, blocks } from "./blocks.js";
 import { h } from "./dom.js";
-import { readAll } from "./elements.js";
 import { emoji } from "./emoji.js";
 import { appMark, icon } from "./icons.js";
 import { ui } from "./model.js";
@@ -26,10 +25,8 @@ export function surface(snap, where, redraw) {
     idFor: (b, el) => `f-${safe(whereKey)}-${safe(b.block_id)}-${safe(el.action_id)}`,
     describedBy: (b) => (b.type === "input" ? `d-${safe(whereKey)}-${safe(b.block_id)}` : null),
     pending: (el, blockID) => ui.pending.has(pendingKey(where, el, blockID)),
-    act: (el, blockID, choice, revert) => {
-      const root = where.view_id ? document.querySelector(`[data-view-id="${where.view_id}"]`) : document.querySelector(`.msg[data-channel="${where.channel}"][data-ts="${where.ts}"]`);
-      return click(where, el, blockID, choice, root ? readAll(root) : {}, revert);
-    },
+    act: (el, blockID, choice, revert) => click(where, el, blockID, choice, revert),
+    type: (el, blockID, choice) => typed(where, el, blockID, choice),
     menu: {
       is: (key) => ui.menu === key,
       toggle: (key) => { ui.menu = ui.menu === key ? "" : key; redraw(); },

@@ -96,8 +96,9 @@ function lines(text, ctx) {
   return out;
 }
 
-// A mark counts only between spaces or punctuation, and not around a token's angle brackets.
-const marked = (c) => new RegExp(`(?<=^|[\\s\\p{P}\\p{S}])[${c}](?=[^\\s${c}])((?:<[^<>\\n]*>|<(?![^<>\\n]*>)|[^<${c}\\n])*?[^\\s${c}])[${c}](?=$|[\\s\\p{P}\\p{S}])`, "u");
+// A mark counts only between spaces or punctuation, as in Slack: a Korean particle right behind a
+// closing mark leaves it a letter. A zero-width space between them is enough of a boundary.
+const marked = (c) => new RegExp(`(?<=^|[\\s\\u200b\\p{P}\\p{S}])[${c}](?=[^\\s${c}])((?:<[^<>\\n]*>|<(?![^<>\\n]*>)|[^<${c}\\n])*?[^\\s${c}])[${c}](?=$|[\\s\\u200b\\p{P}\\p{S}])`, "u");
 
 const MARKS = [
   [/`([^`\n]+)`/, "code"],

@@ -84,7 +84,7 @@ export function slackDate(seconds, pattern, ctx) {
         return "";
     }
   });
-  return bad ? "" : out.charAt(0).toUpperCase() + out.slice(1);
+  return bad ? "" : out;
 }
 
 /** "3 days ago", coarse, against the simulated clock. */
