@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/commands"
+)
+
+// treeState is where the log ends.
+type treeState struct {
+	size int64
+	last time.Time
+}
+
+func scanTree(scan func(...any) error) (t treeState, err error) {
+	var last string
+	if err := scan(&t.size, &last); err != nil {
+		return t, fmt.Errorf("read the end of the audit log: %w", err)
+	}
+	if last == "" {
+		return t, nil
+	}
+	if t.last, err = time.Parse(time.RFC3339Nano, last); err != nil {
+		return t, fmt.Errorf("read the time of the newest audit record: %w", err)
+	}
+	return t, nil
+}
+
+const treeQuery = `SELECT size, last_at FROM audit_tree WHERE id = 1`
+
+// lockTree keeps all others from appending until the transaction ends: two extensions of one tree are two histories.
+func (s *Store) lockTree(ctx context.Context, q session) (treeState, error) {
+	return scanTree(q.queryRow(ctx, treeQuery+s.db.sql().lock).Scan)
+}
+
+// extend appends events. Their time is never earlier than that of the record before, also when the clock was set back.
+func (s *Store) extend(ctx context.Context, q session, tree treeState, events []audit.Event) (audit.Extension, error) {
+	events = slices.Clone(events)
+	for i := range events {
+		if events[i].At.Before(tree.last) {
+			events[i].At = tree.last
+		}
+		tree.last = events[i].At
+	}
+	x, err := audit.Extend(tree.size, hashReader(ctx, q), s.origin(), events...)
+	if err != nil {
+		return x, err
+	}
+	for i, l := range x.Leaves {
+		_, err := q.exec(ctx, `INSERT INTO audit_record (seq, at, action, request, account, to_state, raw)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			l.Seq, micros(l.At), string(l.Action), l.Request, l.Account, l.To, x.Records[i])
+		if err != nil {
+			return x, fmt.Errorf("append audit record %d: %w", l.Seq, err)
+		}
+	}
+	for i, h := range x.Hashes {
+		if _, err := q.exec(ctx, `INSERT INTO audit_hash (position, hash) VALUES ($1, $2)`, x.First+int64(i), h[:]); err != nil {
+			return x, fmt.Errorf("append to the audit tree: %w", err)
+		}
+	}
+	_, err = q.exec(ctx, `UPDATE audit_tree SET size = $1, last_at = $2 WHERE id = 1`,
+		x.Head.Size, tree.last.UTC().Format(time.RFC3339Nano))
+	if err != nil {
+		return x, fmt.Errorf("append to the audit tree: %w", err)
+	}
+	return x, nil
+}
+
+// asked bounds the parameters of one query.
+const asked = 200
+
+func hashReader(ctx context.Context, q session) audit.HashReader {
+	return audit.HashReaderFunc(func(positions []int64) ([]audit.Hash, error) {
+		found := make(map[int64]audit.Hash, len(positions))
+		for part := range slices.Chunk(positions, asked) {
+			args := make([]any, len(part))
+			for i, p := range part {
+				args[i] = p
+			}
+			rows, err := q.query(ctx, `SELECT position, hash FROM audit_hash WHERE position IN (`+places(1, len(args))+`)`, args...)
+			err = each(rows, err, func(scan func(...any) error) error {
+				var p int64
+				var raw []byte
+				if err := scan(&p, &raw); err != nil {
+					return err
+				}
+				if h := (audit.Hash{}); len(raw) == len(h) {
+					copy(h[:], raw)
+					found[p] = h
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		hashes := make([]audit.Hash, len(positions))
+		for i, p := range positions {
+			h, ok := found[p]
+			if !ok {
+				return nil, fmt.Errorf("hash %d: %w", p, audit.ErrNoHash)
+			}
+			hashes[i] = h
+		}
+		return hashes, nil
+	})
+}
+
+// Head is the audit log's head now, computed from the stored hashes.
+func (s *Store) Head(ctx context.Context) (audit.Head, error) {
+	t, err := scanTree(s.db.reads().queryRow(ctx, treeQuery).Scan)
+	if err != nil {
+		return audit.Head{}, err
+	}
+	return audit.HeadOf(t.size, hashReader(ctx, s.db.reads()))
+}
+
+// LastAudit is the time of the newest audit record, zero in an empty log.
+func (s *Store) LastAudit(ctx context.Context) (time.Time, error) {
+	t, err := scanTree(s.db.reads().queryRow(ctx, treeQuery).Scan)
+	return t.last, err
+}
+
+// Audit lists records, newest first. A record that cannot be read is an error, and `bot audit verify` says more.
+func (s *Store) Audit(ctx context.Context, q commands.AuditQuery) ([]audit.Leaf, error) {
+	query, args := `SELECT raw FROM audit_record WHERE (account = $1 OR $1 = '') AND (request = $2 OR $2 = '') ORDER BY seq DESC`,
+		[]any{q.Account, q.Request}
+	if q.Limit > 0 {
+		query, args = query+` LIMIT $3`, append(args, q.Limit)
+	}
+	var leaves []audit.Leaf
+	rows, err := s.db.reads().query(ctx, query, args...)
+	err = each(rows, err, func(scan func(...any) error) error {
+		var raw []byte
+		if err := scan(&raw); err != nil {
+			return err
+		}
+		l, err := audit.Decode(raw)
+		if err != nil {
+			return err
+		}
+		leaves = append(leaves, l)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list audit records: %w", err)
+	}
+	return leaves, nil
+}
+
+// Records yields the raw audit records as they lie in the table, by their numbers, for [audit.Verify] and for exports. It
+// reads a page at a time and holds no transaction between them. An error ends it.
+func (s *Store) Records(ctx context.Context) iter.Seq2[audit.Record, error] {
+	const page = 500
+	return func(yield func(audit.Record, error) bool) {
+		for after := int64(-1 << 62); ; {
+			records := make([]audit.Record, 0, page)
+			rows, err := s.db.reads().query(ctx, `SELECT seq, raw FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2`, after, page)
+			err = each(rows, err, func(scan func(...any) error) error {
+				var r audit.Record
+				if err := scan(&r.Seq, &r.Raw); err != nil {
+					return err
+				}
+				records = append(records, r)
+				return nil
+			})
+			if err != nil {
+				yield(audit.Record{}, fmt.Errorf("read audit records: %w", err))
+				return
+			}
+			for _, r := range records {
+				after = r.Seq
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if len(records) < page {
+				return
+			}
+		}
+	}
+}
+
+// Hashes reads the stored hashes of the audit tree, for [audit.Verify].
+func (s *Store) Hashes(ctx context.Context) audit.HashReader { return hashReader(ctx, s.db.reads()) }
+
+// SaveHead remembers a signed head that is being published. Saving the same head again does nothing.
+func (s *Store) SaveHead(ctx context.Context, h audit.SignedHead) error {
+	text := h.String()
+	if h.At.IsZero() {
+		return errors.New("save head: it was not signed")
+	}
+	err := s.db.write(ctx, func(ctx context.Context, q session) error {
+		_, err := q.exec(ctx, `INSERT INTO audit_head (size, at, text) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, h.Size, micros(h.At), text)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save head: %w", err)
+	}
+	return nil
+}
+
+// Heads lists the signed heads that were published, oldest first, each in one line as [audit.OpenHead] reads it.
+func (s *Store) Heads(ctx context.Context) ([]string, error) {
+	var heads []string
+	rows, err := s.db.reads().query(ctx, `SELECT text FROM audit_head ORDER BY size, at, text`)
+	err = each(rows, err, func(scan func(...any) error) error {
+		var text string
+		if err := scan(&text); err != nil {
+			return err
+		}
+		heads = append(heads, text)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list heads: %w", err)
+	}
+	return heads, nil
+}

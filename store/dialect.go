@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+)
+
+// session runs statements, in a transaction or outside one. Parameters are written $1, $2, ….
+type session interface {
+	exec(ctx context.Context, query string, args ...any) (rows int64, err error)
+	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	queryRow(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// dialect is where the SQL of the two databases differs.
+type dialect struct {
+	clock string // the database's time now, in microseconds
+	fence string // a statement that draws the next fence
+	skip  string // at the end of a select: hold the rows, and pass over those that others hold
+	lock  string // at the end of a select: hold the rows until the transaction ends
+}
+
+// each scans the rows of a query with f, and closes them.
+func each(rows *sql.Rows, err error, f func(scan func(...any) error) error) error {
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Err below has told what went wrong, if anything did.
+		_ = rows.Close()
+	}()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// notFound turns the absence of a row into the port's error.
+func notFound(err error, what string) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%s: %w", what, commands.ErrNotFound)
+	}
+	return fmt.Errorf("read %s: %w", what, err)
+}
+
+// places is "$from, $from+1, …" for n parameters.
+func places(from, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(from+i))
+	}
+	return b.String()
+}
+
+// encode is v as a body. What the bot keeps always marshals; the error is for a value that cannot be.
+func encode(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode %T: %w", v, err)
+	}
+	return string(b), nil
+}
+
+func decode(body string, v any) error {
+	if err := json.Unmarshal([]byte(body), v); err != nil {
+		return fmt.Errorf("decode stored %T: %w", v, err)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// StartRun begins a run, or returns the one that is under way with ErrConflict, whichever process began it.
+func (s *Store) StartRun(ctx context.Context, r commands.Run) (commands.Run, error) {
+	body, err := encode(r)
+	if err != nil {
+		return commands.Run{}, err
+	}
+	err = s.db.write(ctx, func(ctx context.Context, q session) error {
+		n, err := q.exec(ctx, `INSERT INTO run (id, started, finished, under_way, body) VALUES ($1, $2, 0, 1, $3)
+			ON CONFLICT DO NOTHING`, r.ID, micros(r.Started), body)
+		if err == nil && n == 0 {
+			err = commands.ErrConflict
+		}
+		return err
+	})
+	if errors.Is(err, commands.ErrConflict) {
+		current, cerr := s.CurrentRun(ctx)
+		if errors.Is(cerr, commands.ErrNotFound) {
+			// It has ended meanwhile, or the id was used before.
+			return commands.Run{}, fmt.Errorf("start run: %w", err)
+		}
+		return current, errors.Join(err, cerr)
+	}
+	if err != nil {
+		return commands.Run{}, fmt.Errorf("start run: %w", err)
+	}
+	return r, nil
+}
+
+// SaveRun updates the progress of a run that was begun, and ends it when Finished is set. ErrNotFound means that it was
+// never begun, ErrConflict that it has ended.
+func (s *Store) SaveRun(ctx context.Context, r commands.Run) error {
+	body, err := encode(r)
+	if err != nil {
+		return err
+	}
+	err = s.db.write(ctx, func(ctx context.Context, q session) error {
+		var ended bool
+		if err := q.queryRow(ctx, `SELECT finished <> 0 FROM run WHERE id = $1`, r.ID).Scan(&ended); err != nil {
+			return notFound(err, "run "+r.ID)
+		}
+		if ended {
+			return commands.ErrConflict
+		}
+		_, err := q.exec(ctx, `UPDATE run SET finished = $1, body = $2,
+			under_way = CASE WHEN $1 = 0 THEN under_way ELSE NULL END WHERE id = $3`, micros(r.Finished), body, r.ID)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("save run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// LastRun returns the newest finished run, or ErrNotFound before the first.
+func (s *Store) LastRun(ctx context.Context) (commands.Run, error) {
+	return s.run(ctx, "finished run", `SELECT body FROM run WHERE finished <> 0 ORDER BY finished DESC, id DESC LIMIT 1`)
+}
+
+// CurrentRun returns the run that is under way, or ErrNotFound.
+func (s *Store) CurrentRun(ctx context.Context) (commands.Run, error) {
+	return s.run(ctx, "run under way", `SELECT body FROM run WHERE under_way = 1`)
+}
+
+func (s *Store) run(ctx context.Context, what, query string) (r commands.Run, err error) {
+	found, err := s.body(ctx, &r, query)
+	if err == nil && !found {
+		err = commands.ErrNotFound
+	}
+	if err != nil {
+		return commands.Run{}, fmt.Errorf("read %s: %w", what, err)
+	}
+	return r, nil
+}
+
+// Save keeps looks, with what was concluded from them, in one transaction. What is remembered of each finding between runs
+// goes on from what was there.
+func (s *Store) Save(ctx context.Context, run string, looks []commands.Look) error {
+	now := s.now()
+	err := s.db.write(ctx, func(ctx context.Context, q session) error {
+		for _, l := range looks {
+			if err := s.saveLook(ctx, q, run, l, now); err != nil {
+				return fmt.Errorf("account %s: %w", l.Evidence.Account.ID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("save looks: %w", err)
+	}
+	return nil
+}
+
+const lookQuery = `SELECT source, account, run, evidence, findings FROM look`
+
+// Look returns the last look at an account, or ErrNotFound. An empty source matches any; the first by name is returned.
+func (s *Store) Look(ctx context.Context, source string, account posture.AccountID) (commands.Look, error) {
+	keys, err := s.keyring(ctx, account)
+	if err != nil {
+		return commands.Look{}, err
+	}
+	row := s.db.reads().queryRow(ctx, lookQuery+` WHERE account = $1 AND (source = $2 OR $2 = '') ORDER BY source LIMIT 1`,
+		string(account), source)
+	l, _, err := scanLook(row.Scan, keys)
+	if err != nil {
+		return commands.Look{}, notFound(err, "look at "+string(account))
+	}
+	return l, nil
+}
+
+// name is what a look is kept under.
+type name struct{ source, account string }
+
+func scanLook(scan func(...any) error, keys keyring) (l commands.Look, n name, err error) {
+	var evidence, findings string
+	if err := scan(&n.source, &n.account, &l.Run, &evidence, &findings); err != nil {
+		return l, n, err
+	}
+	if err := errors.Join(decode(evidence, &l.Evidence), decode(findings, &l.Findings)); err != nil {
+		return l, n, err
+	}
+	for i := range l.Evidence.Keys.Value {
+		keys.whole(&l.Evidence.Keys.Value[i])
+	}
+	return l, n, nil
+}
+
+// page is how many looks are in memory at once.
+const page = 100
+
+// Each calls f with every look in the order of source and account, until f returns an error, which it returns. It reads a
+// page at a time and holds nothing while f runs, so f may use the store; a look that changes meanwhile may be seen either
+// way, and each account is seen once at most.
+func (s *Store) Each(ctx context.Context, f func(commands.Look) error) error {
+	keys, err := s.keyring(ctx, "")
+	if err != nil {
+		return err
+	}
+	for after := (name{}); ; {
+		looks, last, err := s.page(ctx, after, keys)
+		if err != nil {
+			return fmt.Errorf("read looks: %w", err)
+		}
+		for _, l := range looks {
+			if err := f(l); err != nil {
+				return err
+			}
+		}
+		if len(looks) < page {
+			return nil
+		}
+		after = last
+	}
+}
+
+func (s *Store) page(ctx context.Context, after name, keys keyring) (looks []commands.Look, last name, err error) {
+	rows, err := s.db.reads().query(ctx, lookQuery+` WHERE (source, account) > ($1, $2) ORDER BY source, account LIMIT $3`,
+		after.source, after.account, page)
+	err = each(rows, err, func(scan func(...any) error) error {
+		l, n, err := scanLook(scan, keys)
+		looks, last = append(looks, l), n
+		return err
+	})
+	return looks, last, err
+}
+
+// Retire forgets the accounts of a source that the run did not list, and returns them in the order of their ids.
+func (s *Store) Retire(ctx context.Context, run, source string) ([]posture.Account, error) {
+	gone, err := write(ctx, s, func(ctx context.Context, q session) ([]posture.Account, error) {
+		var gone []posture.Account
+		rows, err := q.query(ctx, `SELECT evidence FROM look WHERE source = $1 AND run <> $2 ORDER BY account`, source, run)
+		err = each(rows, err, func(scan func(...any) error) error {
+			var body string
+			var e posture.Evidence
+			if err := scan(&body); err != nil {
+				return err
+			}
+			if err := decode(body, &e); err != nil {
+				return err
+			}
+			gone = append(gone, e.Account)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		_, err = q.exec(ctx, `DELETE FROM look WHERE source = $1 AND run <> $2`, source, run)
+		return gone, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("retire accounts of %s: %w", source, err)
+	}
+	return gone, nil
+}
+
+func noRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// requestQuery joins each request with the whole id of its key.
+const requestQuery = `SELECT r.body, coalesce(k.key_id, '') FROM request r
+	LEFT JOIN root_key k ON k.account = r.account AND k.fingerprint = r.key_name`
+
+func scanRequest(scan func(...any) error) (r remediation.Request, err error) {
+	var body, id string
+	if err := scan(&body, &id); err != nil {
+		return r, err
+	}
+	if err := decode(body, &r); err != nil {
+		return r, err
+	}
+	if id != "" {
+		r.Key.ID = posture.KeyID(id)
+	}
+	return r, nil
+}
+
+// Request returns a request with its whole key id, or ErrNotFound.
+func (s *Store) Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error) {
+	r, err := scanRequest(s.db.reads().queryRow(ctx, requestQuery+` WHERE r.id = $1`, string(id)).Scan)
+	if err != nil {
+		return remediation.Request{}, notFound(err, "request "+string(id))
+	}
+	return r, nil
+}
+
+// Requests lists requests, newest first.
+func (s *Store) Requests(ctx context.Context, q commands.RequestQuery) ([]remediation.Request, error) {
+	query, args := requestQuery+` WHERE (r.source = $1 OR $1 = '') AND (r.account = $2 OR $2 = '')`,
+		[]any{q.Source, string(q.Account)}
+	if q.Open {
+		query += ` AND r.ended = 0`
+	}
+	query += ` ORDER BY r.opened_at DESC, r.id DESC`
+	if q.Limit > 0 {
+		query, args = query+` LIMIT $3`, append(args, q.Limit)
+	}
+	var list []remediation.Request
+	rows, err := s.db.reads().query(ctx, query, args...)
+	err = each(rows, err, func(scan func(...any) error) error {
+		r, err := scanRequest(scan)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list requests: %w", err)
+	}
+	return list, nil
+}
+
+// body reads one record into v and reports whether there is one.
+func (s *Store) body(ctx context.Context, v any, query string, args ...any) (bool, error) {
+	var body string
+	err := s.db.reads().queryRow(ctx, query, args...).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, decode(body, v)
+}
+
+// Block returns the block of an account, or the zero Block with its account set where there never was one.
+func (s *Store) Block(ctx context.Context, source string, account posture.AccountID) (remediation.Block, error) {
+	b := remediation.Block{Source: source, Account: account}
+	if _, err := s.body(ctx, &b, `SELECT body FROM block WHERE source = $1 AND account = $2`, source, string(account)); err != nil {
+		return remediation.Block{}, fmt.Errorf("read block of %s: %w", account, err)
+	}
+	return b, nil
+}
+
+// Switch returns the pause switch; its zero value is "not paused".
+func (s *Store) Switch(ctx context.Context) (commands.Switch, error) {
+	var w commands.Switch
+	if _, err := s.body(ctx, &w, `SELECT body FROM pause_switch WHERE id = 1`); err != nil {
+		return commands.Switch{}, fmt.Errorf("read pause switch: %w", err)
+	}
+	return w, nil
+}
+
+// Owner returns what is known of an account's owner, or ErrNotFound.
+func (s *Store) Owner(ctx context.Context, source string, account posture.AccountID) (commands.Owner, error) {
+	var o commands.Owner
+	found, err := s.body(ctx, &o, `SELECT body FROM owner WHERE source = $1 AND account = $2`, source, string(account))
+	if err == nil && !found {
+		err = commands.ErrNotFound
+	}
+	if err != nil {
+		return commands.Owner{}, fmt.Errorf("read owner of %s: %w", account, err)
+	}
+	return o, nil
+}
+
+// Owners lists those about whom somebody has yet to do something: held back, told and not done, or claimed and not
+// confirmed. They are in the order of their accounts.
+func (s *Store) Owners(ctx context.Context) ([]commands.Owner, error) {
+	return bodies[commands.Owner](ctx, s, "owners", `SELECT body FROM owner WHERE waiting = 1 ORDER BY source, account`)
+}
+
+// Mutes lists the mutes in force by the given clock, in the order of their accounts.
+func (s *Store) Mutes(ctx context.Context) ([]commands.Mute, error) {
+	return bodies[commands.Mute](ctx, s, "mutes",
+		`SELECT body FROM mute WHERE until > $1 ORDER BY source, account, control`, micros(s.now()))
+}
+
+// Mute returns the mute of a finding, in force or not, or ErrNotFound where there never was one. Its version is needed to
+// mute again.
+func (s *Store) Mute(ctx context.Context, source string, account posture.AccountID, control posture.Control) (commands.Mute, error) {
+	var m commands.Mute
+	found, err := s.body(ctx, &m, `SELECT body FROM mute WHERE source = $1 AND account = $2 AND control = $3`,
+		source, string(account), string(control))
+	if err == nil && !found {
+		err = commands.ErrNotFound
+	}
+	if err != nil {
+		return commands.Mute{}, fmt.Errorf("read mute of %s in %s: %w", control, account, err)
+	}
+	return m, nil
+}
+
+func bodies[T any](ctx context.Context, s *Store, what, query string, args ...any) ([]T, error) {
+	var list []T
+	rows, err := s.db.reads().query(ctx, query, args...)
+	err = each(rows, err, func(scan func(...any) error) error {
+		var body string
+		if err := scan(&body); err != nil {
+			return err
+		}
+		var v T
+		if err := decode(body, &v); err != nil {
+			return err
+		}
+		list = append(list, v)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", what, err)
+	}
+	return list, nil
+}
+
+// Deletions counts the requests whose deletion was attempted at a time or later, by the audit log: it knows of attempts
+// whose request has moved on since.
+func (s *Store) Deletions(ctx context.Context, since time.Time) (int, error) {
+	var n int
+	err := s.db.reads().queryRow(ctx, `SELECT count(DISTINCT request) FROM audit_record
+		WHERE action = $1 AND at >= $2 AND to_state = $3`,
+		string(audit.RemediationAttempted), micros(since), string(remediation.Deleting)).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count deletions: %w", err)
+	}
+	return n, nil
+}

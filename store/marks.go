@@ -1,0 +1,87 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// Marked returns the findings as they stood at a mark, in the order of source and account, or the zero time and nothing
+// where nothing was ever marked so. Of those that passed or did not apply only the judgement was kept, not its sentence.
+func (s *Store) Marked(ctx context.Context, mark string) (at time.Time, findings []posture.Finding, err error) {
+	var when string
+	var packed []byte
+	err = s.db.reads().queryRow(ctx, `SELECT at, findings FROM mark WHERE name = $1`, mark).Scan(&when, &packed)
+	if noRows(err) {
+		return time.Time{}, nil, nil
+	}
+	if err != nil {
+		return time.Time{}, nil, fmt.Errorf("read mark %s: %w", mark, err)
+	}
+	if at, err = time.Parse(time.RFC3339Nano, when); err != nil {
+		return time.Time{}, nil, fmt.Errorf("read mark %s: %w", mark, err)
+	}
+	if findings, err = unpackFindings(packed); err != nil {
+		return time.Time{}, nil, fmt.Errorf("read mark %s: %w", mark, err)
+	}
+	return at, findings, nil
+}
+
+// Mark remembers how the findings stand now. They are read page by page: a run that is under way may show in some.
+func (s *Store) Mark(ctx context.Context, mark string, at time.Time) error {
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	lines := json.NewEncoder(zip)
+	err := s.Each(ctx, func(l commands.Look) error {
+		for _, f := range l.Findings {
+			if f.Status == posture.Passed || f.Status == posture.NotApplicable {
+				f = posture.Finding{
+					Control: f.Control, Account: f.Account, Source: f.Source, Status: f.Status, Severity: f.Severity, Code: f.Code, At: f.At,
+				}
+			}
+			if err := lines.Encode(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err = errors.Join(err, zip.Close()); err != nil {
+		return fmt.Errorf("mark %s: %w", mark, err)
+	}
+	err = s.db.write(ctx, func(ctx context.Context, q session) error {
+		_, err := q.exec(ctx, `INSERT INTO mark (name, at, findings) VALUES ($1, $2, $3)
+			ON CONFLICT (name) DO UPDATE SET at = excluded.at, findings = excluded.findings`,
+			mark, at.UTC().Format(time.RFC3339Nano), packed.Bytes())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mark %s: %w", mark, err)
+	}
+	return nil
+}
+
+func unpackFindings(packed []byte) (findings []posture.Finding, err error) {
+	zip, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	lines := json.NewDecoder(zip)
+	for {
+		var f posture.Finding
+		switch err := lines.Decode(&f); {
+		case errors.Is(err, io.EOF):
+			return findings, zip.Close()
+		case err != nil:
+			return nil, err
+		}
+		findings = append(findings, f)
+	}
+}

@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// sqliteBackend is an open SQLite file.
+type sqliteBackend struct {
+	name   string // as the settings have it
+	path   string
+	lock   *os.File
+	read   *sql.DB
+	writer *sql.DB // nil where the file was opened to be read
+	group  *group
+}
+
+func (b *sqliteBackend) sql() dialect {
+	return dialect{
+		clock: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+		fence: "UPDATE item_fence SET value = value + 1 WHERE id = 1 RETURNING value",
+	}
+}
+
+func (b *sqliteBackend) write(ctx context.Context, f func(context.Context, session) error) error {
+	if b.group == nil {
+		return ErrReadOnly
+	}
+	return b.group.do(ctx, false, f)
+}
+
+func (b *sqliteBackend) put(ctx context.Context, i row) error {
+	if b.group == nil {
+		return ErrReadOnly
+	}
+	return b.group.do(ctx, true, func(ctx context.Context, q session) error { return upsert(ctx, q, i) })
+}
+
+func (b *sqliteBackend) scrub() {
+	if b.group != nil {
+		b.group.dirty.Store(true)
+	}
+}
+
+func (b *sqliteBackend) reads() session { return sqliteReader{b.read} }
+
+type sqliteReader struct{ db *sql.DB }
+
+func (r sqliteReader) exec(context.Context, string, ...any) (int64, error) { return 0, ErrReadOnly }
+
+func (r sqliteReader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return r.db.QueryContext(ctx, numbered(query), args...)
+}
+
+func (r sqliteReader) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return r.db.QueryRowContext(ctx, numbered(query), args...)
+}
+
+func (b *sqliteBackend) ping(ctx context.Context) error {
+	var one int
+	if err := b.read.QueryRowContext(ctx, "SELECT 1 FROM audit_tree").Scan(&one); err != nil {
+		return fmt.Errorf("ping %s: %w", b.name, err)
+	}
+	return nil
+}
+
+func (b *sqliteBackend) space() (free, total uint64, ok bool, err error) {
+	free, total, ok, err = diskSpace(filepath.Dir(b.path))
+	if err != nil {
+		return 0, 0, false, fmt.Errorf("measure free space of %s: %w", b.name, err)
+	}
+	return free, total, ok, nil
+}
+
+// backup copies through SQLite, since a copy of the file alone would miss the write-ahead log. The file is made first, so
+// that it is never readable by others; SQLite writes into an empty one.
+func (b *sqliteBackend) backup(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("back up %s: %s is there already", b.name, path)
+	}
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", b.name, err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("back up %s: %w", b.name, err)
+	}
+	source, err := sqliteDB(b.path, copying(), 1)
+	if err != nil {
+		return fmt.Errorf("back up %s: %w", b.name, err)
+	}
+	_, err = source.ExecContext(ctx, "VACUUM INTO ?1", path)
+	if err = errors.Join(err, source.Close()); err != nil {
+		return errors.Join(fmt.Errorf("back up %s: %w", b.name, err), os.Remove(path))
+	}
+	return nil
+}
+
+func (b *sqliteBackend) close() error {
+	var err error
+	if b.group != nil {
+		err = b.group.close(context.Background()) //nolint:forbidigo // closing must not end half way
+	}
+	for _, db := range []*sql.DB{b.read, b.writer} {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}
+	if b.lock != nil {
+		err = errors.Join(err, b.lock.Close())
+	}
+	return err
+}
