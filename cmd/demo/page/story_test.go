@@ -138,7 +138,8 @@ func TestThePageInABrowser(t *testing.T) {
 		s.mu.Lock()
 		s.refusal = doc{"errors": doc{"last4": "These are not its last four characters."}}
 		s.mu.Unlock()
-		s.do(chromedp.Click(css(`[data-testid=modal-submit]`)), chromedp.WaitVisible(css(`[data-testid=field-error][data-block-id=last4]`)))
+		s.do(chromedp.Click(css(`[data-testid=modal-submit]`)))
+		s.until("the error", `document.querySelectorAll("[data-testid=field-error]").length === 1 && document.querySelector("[data-testid=field-error][data-block-id=last4]").innerText.includes("not its last four")`)
 		yes := doc{"text": doc{"type": "plain_text", "text": "I know that the console is blocked too", "emoji": true}, "value": "yes"}
 		week := doc{"text": doc{"type": "plain_text", "text": "7 days", "emoji": true}, "value": "7d"}
 		want := doc{"user": ben, "view_id": "V01", "values": doc{
