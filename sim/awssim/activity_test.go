@@ -136,14 +136,14 @@ func TestTheTrailTellsSignInsKeyUseAndOurOwnSessionsApart(t *testing.T) {
 func TestLookupEventsAllowsTwoCallsASecondAndRegion(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)
-	got := map[string]int{}
+	got, start := map[string]int{}, time.Now()
 	c := trailOf(r.lab())
-	for range 5 {
+	for got["ThrottlingException"] == 0 && time.Since(start) < time.Minute {
 		_, err := c.LookupEvents(t.Context(), nil)
 		got[code(err)]++
 	}
-	if got["ok"] > 3 || got["ThrottlingException"] < 2 {
-		t.Errorf("five calls at once: %v", got)
+	if most := 2 + int(2*time.Since(start).Seconds()) + 1; got["ok"] > most || got["ThrottlingException"] == 0 {
+		t.Errorf("calls one after the other: %v, want at most %d let through", got, most)
 	}
 }
 

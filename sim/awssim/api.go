@@ -91,7 +91,8 @@ func (o *Organization) answer(q *request) (answer, spoil) {
 	return a, s
 }
 
-// admit finds the operation and the caller.
+// admit finds the operation and the caller. A root key that signs is used by that, whatever the call comes to: AWS does
+// not document that a denied request is no use.
 func (o *Organization) admit(c *call, now time.Time) (operation, error) {
 	if !c.signed {
 		return operation{}, fail("MissingAuthenticationToken", http.StatusForbidden, "Request is missing Authentication Token")
@@ -101,6 +102,9 @@ func (o *Organization) admit(c *call, now time.Time) (operation, error) {
 		return operation{}, err
 	}
 	c.principal = p
+	if p.key != nil {
+		p.key.used, p.key.usedService, p.key.usedRegion = now, c.credential.service, c.credential.region
+	}
 	c.target = o.concerned(c)
 	if c.malformed {
 		return operation{}, fail("SerializationException", http.StatusBadRequest, "The request body is not valid JSON.")

@@ -22,8 +22,7 @@ const (
 	StudioAccount     = "181818181818" // acme-studio: a password and no MFA; its owner is known by the OPERATIONS contact
 )
 
-// Credentials of the lab account. The first signs as its root user; the last as a user who may only look, whose name
-// says so and whom no policy holds to it.
+// Credentials of the lab account. The first two sign as its root user, the last as a user who may only look.
 //
 //nolint:gosec // made up, and good for nothing outside the simulator
 const (

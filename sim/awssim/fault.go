@@ -23,7 +23,7 @@ const (
 	FaultThrottle   = "throttle"                // the service's own throttling error
 	FaultHTTP500    = "http_500"                // a page of HTML with status 500
 	FaultGarbage    = "garbage"                 // status 200 and an answer cut short
-	FaultSlow       = "slow"                    // no answer for Delay; then the call is answered as always
+	FaultSlow       = "slow"                    // the call has its effect at once and is answered after Delay
 	FaultConflict   = "concurrent_modification" // Organizations' ConcurrentModificationException
 	FaultLostAnswer = "lost_answer"             // the call has its effect, the connection breaks before the answer
 	FaultSuspend    = "suspend"                 // Account is suspended

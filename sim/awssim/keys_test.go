@@ -127,6 +127,33 @@ func TestAKeyThatWasNeverUsedSaysSoInAWSsWords(t *testing.T) {
 	}
 }
 
+func TestARootKeyIsUsedByWhateverItSigns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	if _, err := iam.NewFromConfig(r.lab()).GetUser(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	v, _ := r.Account(awssim.LabAccount)
+	if k := v.Root.Keys[0]; k.LastUsed == nil || !k.LastUsed.Equal(r.clock.Now().UTC().Truncate(time.Second)) || k.LastService != "iam" {
+		t.Errorf("the key that signed reads %+v", k)
+	}
+	if k := v.Root.Keys[1]; k.LastService != "s3" {
+		t.Errorf("the key that did not sign reads %+v", k)
+	}
+}
+
+func TestTheLabsReadOnlyUserOnlyReads(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := iam.NewFromConfig(r.as(awssim.LabReadOnlyKeyID, awssim.LabReadOnlySecretKey, ""))
+	_, err := c.GetAccountSummary(t.Context(), nil)
+	want(t, err, "ok")
+	for _, user := range []*string{nil, aws.String("root")} {
+		_, err = c.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{AccessKeyId: aws.String(awssim.LabAccessKeyID), UserName: user})
+		want(t, err, "AccessDenied")
+	}
+}
+
 func TestUserNamesInAndOutOfRootSessions(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

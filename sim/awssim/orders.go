@@ -3,6 +3,7 @@ package awssim
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -184,10 +185,21 @@ func (o *Organization) orderPolicy(d order) (any, error) {
 	return fields{"policy_id": p.id, "target": target, "attached": *ids}, nil
 }
 
+// orderAccount renames, suspends, … an account, or has it join or leave the organization.
 func (o *Organization) orderAccount(d order) (any, error) {
+	if d.Do == "join" {
+		return o.join(d)
+	}
 	a, err := o.ordered(d)
 	if err != nil {
 		return nil, err
+	}
+	switch d.Do {
+	case "":
+	case "leave":
+		return o.leave(a)
+	default:
+		return nil, refuse("do %q: want join, leave or nothing", d.Do)
 	}
 	for to, value := range map[*string]*string{&a.name: d.Name, &a.email: d.Email, &a.alias: d.Alias, &a.state: d.State} {
 		if value != nil {
@@ -197,6 +209,39 @@ func (o *Organization) orderAccount(d order) (any, error) {
 	if d.Denies != nil {
 		a.denies = *d.Denies
 	}
+	return o.view(a), nil
+}
+
+// join makes an account in the organization, without root credentials.
+func (o *Organization) join(d order) (any, error) {
+	if _, exists := o.accounts[d.Account]; exists || len(d.Account) != 12 || strings.Trim(d.Account, "0123456789") != "" {
+		return nil, refuse("account %q is taken or is not twelve digits", d.Account)
+	}
+	name, email := "account "+d.Account, d.Account+"@acme.example"
+	if d.Name != nil {
+		name = *d.Name
+	}
+	if d.Email != nil {
+		email = *d.Email
+	}
+	a := o.addAccount(o.root, d.Account, name, email)
+	a.created = o.now()
+	return o.view(a), nil
+}
+
+// leave takes an account out of the organization, which goes on as an account of its own.
+func (o *Organization) leave(a *account) (any, error) {
+	if !a.member || a.management {
+		return nil, refuse("account %s cannot leave", a.id)
+	}
+	for _, id := range slices.Clone(a.policies) {
+		o.detach(a.id, &a.policies, o.policies[id])
+	}
+	same := func(b *account) bool { return a == b }
+	remove(&o.members, same)
+	remove(&a.parent.accounts, same)
+	delete(o.delegated, a.id)
+	a.member, a.parent = false, nil
 	return o.view(a), nil
 }
 

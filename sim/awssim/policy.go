@@ -1,6 +1,9 @@
 package awssim
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // The ids of the policies that exist from the start.
 const (
@@ -95,9 +98,12 @@ const (
 	becauseNoSCP = "because no service control policy allows the action"
 )
 
-// authorize asks the policies that bind the caller. Roles and users may do all that these let through; what only some
-// accounts may do is for each operation to say.
+// authorize asks the policies that bind the caller. Roles and users may do all that these let through, except the lab's
+// read-only user; what only some accounts may do is for each operation to say.
 func (o *Organization) authorize(p *principal, action, resource string) error {
+	if p.kind == userKey && p.name == labReadOnlyUser && !reads(action) {
+		return deniedBecause(p, action, resource, "because no identity-based policy allows the action")
+	}
 	q := question{action: action, resource: resource, keys: p.conditionKeys()}
 	if p.kind == rootSession {
 		if d, ok := taskDocument(p.task); !ok || d.denies(q) {
@@ -108,6 +114,12 @@ func (o *Organization) authorize(p *principal, action, resource string) error {
 		return deniedBecause(p, action, resource, because)
 	}
 	return nil
+}
+
+// reads reports whether an action only looks.
+func reads(action string) bool {
+	_, name, _ := strings.Cut(action, ":")
+	return slices.ContainsFunc([]string{"Get", "List", "Describe", "Lookup", "GenerateCredentialReport"}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // controlled says why the service control policies of an account deny what is asked, or nothing when they do not.

@@ -3,6 +3,7 @@ package awssim
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -65,7 +66,8 @@ func (o *Organization) Account(id string) (AccountView, bool) {
 	return o.view(a), true
 }
 
-// Accounts returns the ids of all accounts: those of the organization in the order of ListAccounts, then the lab's.
+// Accounts returns the ids of all accounts: those of the organization in the order of ListAccounts, then those outside,
+// the lab's first.
 func (o *Organization) Accounts() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,7 +75,18 @@ func (o *Organization) Accounts() []string {
 	for _, a := range o.members {
 		ids = append(ids, a.id)
 	}
-	return append(ids, LabAccount)
+	ids = append(ids, LabAccount)
+	if len(o.accounts) > len(ids) {
+		outside := []string{}
+		for id, a := range o.accounts {
+			if !a.member && id != LabAccount {
+				outside = append(outside, id)
+			}
+		}
+		slices.Sort(outside)
+		ids = append(ids, outside...)
+	}
+	return ids
 }
 
 func (o *Organization) view(a *account) AccountView {

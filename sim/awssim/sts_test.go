@@ -155,13 +155,13 @@ func TestWhoASignerIs(t *testing.T) {
 
 func TestAssumeRootIsThrottledAsConfigured(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *awssim.Config) { c.Throttle = 2 })
+	r := newRig(t, func(c *awssim.Config) { c.Throttle = 0.001 })
 	got := map[string]int{}
 	for range 6 {
 		_, err := r.assumeRoot(t, awssim.PaymentsAccount, "IAMAuditRootUserCredentials")
 		got[code(err)]++
 	}
-	if got["ok"] < 2 || got["Throttling"] < 3 {
-		t.Errorf("six calls at once under two per second: %v", got)
+	if got["ok"] != 1 || got["Throttling"] != 5 {
+		t.Errorf("six calls under one in a thousand seconds: %v", got)
 	}
 }
