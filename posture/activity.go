@@ -58,8 +58,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// usedSince reports whether a use is known to have been at start or later. A time that has not come yet counts: a clock is
+// usedSince reports whether a use is known to have been at start or later; never is before any start. A time that has not come yet counts: a clock is
 // wrong, and hiding the use would be the worse mistake.
 func usedSince(f Fact[Use], start time.Time) bool {
-	return f.Known() && !f.Value.At.IsZero() && !f.Value.At.Before(start)
+	return f.Known() && !f.Value.At.Before(start)
 }

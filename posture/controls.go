@@ -94,7 +94,7 @@ func LookUp(c Control) (ControlInfo, bool) {
 
 // references lists a control in the catalogues that know it: Security Hub, AWS Config (empty where there is no rule) and
 // the CIS benchmark in versions 7.0.0, 6.0.0, 5.0.0, 4.0.1 (with 3.0.0 and 1.4.0, which agree) and 1.2.0.
-func references(hub, config string, v7, v6, v5, v4, v1 string) []Reference {
+func references(hub, config, v7, v6, v5, v4, v1 string) []Reference {
 	refs := []Reference{{Catalogue: "Security Hub", ID: hub}}
 	if config != "" {
 		refs = append(refs, Reference{Catalogue: "AWS Config", ID: config})

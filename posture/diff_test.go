@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rootcheck-bot/rootcheck/posture"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
 func statuses() []posture.Status {

@@ -19,6 +19,7 @@ func TestEvaluationTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var control posture.Control
+	codes := map[posture.Code]bool{posture.CodeNoSuchControl: true} // no table can have it
 	rows := map[posture.Control]int{}
 	seen := map[string]int{}
 	lines := bufio.NewScanner(bytes.NewReader(file))
@@ -36,6 +37,7 @@ func TestEvaluationTable(t *testing.T) {
 				t.Errorf("line %d repeats line %d", n, before)
 			}
 			seen[row], rows[control] = n, rows[control]+1
+			codes[posture.Code(words[1])] = true
 			t.Run(fmt.Sprintf("line %d: %s", n, row), func(t *testing.T) {
 				c := parseCase(t, words[2:])
 				f := c.judge(t, control)
@@ -47,6 +49,11 @@ func TestEvaluationTable(t *testing.T) {
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
+	}
+	for _, c := range posture.Codes() {
+		if !codes[c] {
+			t.Errorf("no row ends in %s", c)
+		}
 	}
 	for _, c := range posture.Controls() {
 		if rows[c.Slug] < 10 {

@@ -1,5 +1,15 @@
 package posture
 
+// Reasons returns every reason, so that a catalogue can prove that it has words for each. The caller owns the slice.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonUnknown, ReasonDenied, ReasonSCP, ReasonFeatureOff, ReasonTrust, ReasonGlobalEndpoint,
+		ReasonRegionDisabled, ReasonThrottled, ReasonSuspended, ReasonLeft, ReasonNotOffered, ReasonNoAnswer,
+		ReasonGarbage, ReasonPartition, ReasonNoCredentials, ReasonReportNotReady, ReasonNotYetScanned,
+		ReasonUnreachableRole, ReasonNoOrganization, ReasonStale,
+	}
+}
+
 // Phrase says the reason inside a sentence, after a colon.
 func (r Reason) Phrase() string {
 	switch r {

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rootcheck-bot/rootcheck/posture"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
 func TestAKeyIDNeverPrintsWhole(t *testing.T) {

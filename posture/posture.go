@@ -15,8 +15,8 @@ type Posture struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Judge evaluates the evidence into a posture. The account of a JSON object with fewer findings than there are controls
-// was judged by an older version; nothing here relies on their number.
+// Judge evaluates the evidence into a posture; see [Evaluate]. Nothing here relies on the number of findings, so a posture
+// that an older version stored, with fewer of them, can still be read.
 func Judge(e Evidence, p Policy, now time.Time) Posture {
 	return Posture{Account: e.Account, At: e.At, Via: e.Via, Findings: Evaluate(e, p, now)}
 }
@@ -113,19 +113,34 @@ func (p Posture) Scanned() (Reason, bool) {
 
 // Compare orders postures worst first: by grade, then by the worst finding, then by how many fail, then by name and id, so
 // that the order is the same each time.
-func (p Posture) Compare(o Posture) int {
-	a, b := p.Failing(), o.Failing()
-	worst := 0
-	if len(a) > 0 && len(b) > 0 {
-		worst = cmp.Compare(a[0].Severity.Rank(), b[0].Severity.Rank())
+func (p Posture) Compare(o Posture) int { return p.ranked().compare(o.ranked()) }
+
+// rankedPosture is a posture with what it is ordered by.
+type rankedPosture struct {
+	posture               Posture
+	grade, worst, failing int
+	label                 string
+}
+
+func (p Posture) ranked() *rankedPosture {
+	failing := p.Failing()
+	r := &rankedPosture{posture: p, grade: p.Grade().Rank(), failing: len(failing), label: strings.ToLower(p.Account.Label())}
+	if len(failing) > 0 {
+		r.worst = failing[0].Severity.Rank()
+	} else {
+		r.worst = Severity("").Rank()
 	}
+	return r
+}
+
+func (r *rankedPosture) compare(o *rankedPosture) int {
 	return cmp.Or(
-		cmp.Compare(p.Grade().Rank(), o.Grade().Rank()),
-		worst,
-		cmp.Compare(len(b), len(a)),
-		cmp.Compare(strings.ToLower(p.Account.Label()), strings.ToLower(o.Account.Label())),
-		cmp.Compare(p.Account.Source, o.Account.Source),
-		cmp.Compare(p.Account.ID, o.Account.ID),
+		cmp.Compare(r.grade, o.grade),
+		cmp.Compare(r.worst, o.worst),
+		cmp.Compare(o.failing, r.failing),
+		cmp.Compare(r.label, o.label),
+		cmp.Compare(r.posture.Account.Source, o.posture.Account.Source),
+		cmp.Compare(r.posture.Account.ID, o.posture.Account.ID),
 	)
 }
 

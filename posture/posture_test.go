@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
@@ -32,6 +33,8 @@ func TestGrades(t *testing.T) {
 		"keys=yes password=no mfa=off cert=no" + used:                                 posture.GradeExposed,
 		"keys=?denied password=?denied mfa=?denied cert=?denied":                      posture.GradeUnknown,
 		"keys=?garbage password=yes mfa=on devices=virtual cert=no" + used:            posture.GradeUnknown,
+		"keys=no password=yes mfa=?denied cert=no" + used:                             posture.GradeUnknown,
+		"keys=no password=yes mfa=?denied cert=no central=on signin=never":            posture.GradeUnknown,
 		"keys=?denied mfa=off password=yes":                                           posture.GradeExposed,
 		"keys=no password=no mfa=off cert=no state=SUSPENDED":                         posture.GradeUnknown,
 		"keys=no password=no mfa=off cert=no central=on partition=aws-us-gov" + used:  posture.GradeSound,
@@ -105,33 +108,35 @@ func TestARunCountsUp(t *testing.T) {
 	for _, p := range estate() {
 		run.Add(p)
 	}
-	run.Add(judge(t, "keys=?denied mfa=?denied"))
-	run.Add(judge(t, "keys=no state=SUSPENDED"))
+	run.Add(judge(t, "keys=?denied mfa=?denied signin=never@2h keyuse=never@3h"))
+	run.Add(judge(t, "keys=no state=SUSPENDED signin=2h"))
+	run.Expected++
+	run.Add(judge(t, "keys=no mfa=on cert=no signin=1h@1h"))
 	run.AddFinding(posture.EvaluateOrganization("acme", posture.Told(false, "ListOrganizationsFeatures", noon()), noon()))
 
-	if got := run.Coverage(); got != "3 of 6 accounts scanned" {
+	if got := run.Coverage(); got != "4 of 7 accounts scanned" {
 		t.Error(got)
 	}
 	missing := []posture.Missed{{posture.ReasonDenied, 1}, {posture.ReasonNotYetScanned, 1}, {posture.ReasonSuspended, 1}}
 	if d := cmp.Diff(missing, run.Missing()); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(posture.Tally{Passed: 2, Failed: 1, NotAvailable: 2}, run.Controls[posture.RootAccessKey]); d != "" {
+	if d := cmp.Diff(posture.Tally{Passed: 3, Failed: 1, NotAvailable: 2}, run.Controls[posture.RootAccessKey]); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(map[posture.Severity]int{posture.Critical: 1, posture.Medium: 1}, run.Severities); d != "" {
+	if d := cmp.Diff(map[posture.Severity]int{posture.Critical: 1, posture.High: 1, posture.Medium: 1}, run.Severities); d != "" {
 		t.Error(d)
 	}
 	units := map[string]posture.Unit{
 		"/core":     {Accounts: 1, Scanned: 1, Failing: 1, Critical: 1},
 		"/web/prod": {Accounts: 1, Scanned: 1},
 		"/web/test": {Accounts: 1, Scanned: 1},
-		"":          {Accounts: 2},
+		"":          {Accounts: 3, Scanned: 1, Failing: 1, High: 1},
 	}
 	if d := cmp.Diff(units, run.Units); d != "" {
 		t.Error(d)
 	}
-	if run.Failing() != 2 || !run.ActivityToldUntil().Equal(noon()) {
+	if run.Failing() != 3 || !run.ActivityToldUntil().Equal(noon().Add(-3*time.Hour)) {
 		t.Errorf("%d failing, activity told until %v", run.Failing(), run.ActivityToldUntil())
 	}
 }
@@ -180,6 +185,16 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+func TestAValueBesideAGapDoesNotCount(t *testing.T) {
+	c := parseCase(t, []string{"keylist=active:2h"})
+	c.evidence.KeyUse = posture.Told(posture.Use{At: noon().Add(-time.Hour)}, "GetAccessKeyLastUsed", noon())
+	c.evidence.KeyUse.Gap = &posture.Gap{Reason: posture.ReasonDenied}
+	f := c.judge(t, posture.RootActivity)
+	if want := noon().Add(-2 * time.Hour); f.Status != posture.Failed || !f.Used.Equal(want) {
+		t.Errorf("%s with a use at %v, want Failed with one at %v", f.Status, f.Used, want)
+	}
+}
+
 func TestAFindingIsAsOldAsItsOldestFact(t *testing.T) {
 	f, _ := judge(t, "signin=report:never@4h keyuse=never@1h").Finding(posture.RootActivity)
 	if want := noon().Add(-4 * time.Hour); !f.At.Equal(want) || !f.AsOf.Equal(want) {
@@ -209,13 +224,7 @@ func TestDevicesAreGradedByTheResourceOfTheirARN(t *testing.T) {
 
 func TestEveryReasonSaysWhatToDo(t *testing.T) {
 	unfixable := []posture.Reason{posture.ReasonSuspended, posture.ReasonLeft, posture.ReasonPartition, posture.ReasonNoOrganization}
-	for _, r := range []posture.Reason{
-		posture.ReasonUnknown, posture.ReasonDenied, posture.ReasonSCP, posture.ReasonFeatureOff, posture.ReasonTrust,
-		posture.ReasonGlobalEndpoint, posture.ReasonRegionDisabled, posture.ReasonThrottled, posture.ReasonSuspended,
-		posture.ReasonLeft, posture.ReasonNotOffered, posture.ReasonNoAnswer, posture.ReasonGarbage, posture.ReasonPartition,
-		posture.ReasonNoCredentials, posture.ReasonReportNotReady, posture.ReasonNotYetScanned, posture.ReasonUnreachableRole,
-		posture.ReasonNoOrganization, posture.ReasonStale, "made up",
-	} {
+	for _, r := range append(posture.Reasons(), "made up") {
 		if r.Phrase() == "" || strings.HasSuffix(r.Phrase(), ".") {
 			t.Errorf("%q is said as %q", r, r.Phrase())
 		}

@@ -8,8 +8,9 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rootcheck-bot/rootcheck/posture"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
 // world is the truth about one account, which no single look has to show.

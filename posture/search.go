@@ -21,19 +21,17 @@ func (q Query) Words() []string { return slices.Clone(q.words) }
 // Match reports whether every word is found in the account, or in the account and one of its findings together: "acme
 // failed root-mfa" finds the accounts of that name whose root-mfa fails, not those where something else does.
 func (q Query) Match(p Posture) bool {
-	if q.inAccount(p.Account) {
-		return true
-	}
-	return slices.ContainsFunc(p.Findings, func(f Finding) bool { return q.MatchFinding(p.Account, f) })
+	rest := q.beyond(p.Account)
+	return len(rest) == 0 || slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.isAll(rest) })
 }
 
 // Findings returns the findings that the words are about, worst first: those that match, or all of them where the words
 // name the account alone. It is empty where the posture does not match. The caller owns the slice.
 func (q Query) Findings(p Posture) []Finding {
-	all := q.inAccount(p.Account)
+	rest := q.beyond(p.Account)
 	var found []Finding
 	for _, f := range p.Findings {
-		if all || q.MatchFinding(p.Account, f) {
+		if f.isAll(rest) {
 			found = append(found, f)
 		}
 	}
@@ -42,24 +40,21 @@ func (q Query) Findings(p Posture) []Finding {
 }
 
 // MatchFinding reports whether every word is found in the account or in this finding.
-func (q Query) MatchFinding(a Account, f Finding) bool {
-	text := a.words()
-	for _, w := range q.words {
-		if !contains(text, w) && !f.is(w) {
-			return false
-		}
-	}
-	return true
-}
+func (q Query) MatchFinding(a Account, f Finding) bool { return f.isAll(q.beyond(a)) }
 
-func (q Query) inAccount(a Account) bool {
+// beyond returns the words that are not found in the account.
+func (q Query) beyond(a Account) []string {
+	if len(q.words) == 0 {
+		return nil
+	}
 	text := a.words()
+	var rest []string
 	for _, w := range q.words {
-		if !contains(text, w) {
-			return false
+		if !slices.ContainsFunc(text, func(t string) bool { return strings.Contains(t, w) }) {
+			rest = append(rest, w)
 		}
 	}
-	return true
+	return rest
 }
 
 // Unmatched returns the words that are found nowhere in the postures, in the order they were typed: those worth a
@@ -73,6 +68,10 @@ func (q Query) Unmatched(postures []Posture) []string {
 		}
 	}
 	return unmatched
+}
+
+func (f Finding) isAll(words []string) bool {
+	return !slices.ContainsFunc(words, func(w string) bool { return !f.is(w) })
 }
 
 // is reports whether a word names the finding's control (by any part of its slug), its severity or its status. Severity
@@ -94,10 +93,6 @@ func (a Account) words() []string {
 		text[i] = strings.ToLower(t)
 	}
 	return text
-}
-
-func contains(text []string, word string) bool {
-	return slices.ContainsFunc(text, func(t string) bool { return strings.Contains(t, word) })
 }
 
 // Names returns the words that a search understands for one account: its id, name, alias and unit. They are untrusted text.
@@ -208,5 +203,15 @@ func Paginate[T any](items []T, number, size int) Page[T] {
 	return Page[T]{Items: items[from:to:to], Number: number, Pages: pages, Total: len(items)}
 }
 
-// SortPostures puts the worst first; see [Posture.Compare].
-func SortPostures(postures []Posture) { slices.SortFunc(postures, Posture.Compare) }
+// SortPostures puts the worst first; see [Posture.Compare]. What is compared is worked out once for each
+// posture.
+func SortPostures(postures []Posture) {
+	ranked := make([]*rankedPosture, len(postures))
+	for i, p := range postures {
+		ranked[i] = p.ranked()
+	}
+	slices.SortFunc(ranked, (*rankedPosture).compare)
+	for i, r := range ranked {
+		postures[i] = r.posture
+	}
+}

@@ -5,8 +5,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rootcheck-bot/rootcheck/posture"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
 func estate() []posture.Posture {

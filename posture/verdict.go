@@ -62,6 +62,21 @@ const (
 	CodeNoSuchControl      Code = "no_such_control"
 )
 
+// Codes returns every code, so that a catalogue can prove that it has a sentence for each. The caller owns the slice.
+func Codes() []Code {
+	return []Code{
+		CodeKey, CodeNoKey, CodeKeyUnknown, CodeKeyActive, CodeKeyInactive, CodeKeysActive, CodeKeysMixed,
+		CodeKeysInactive, CodeKeysMany, CodeMFA, CodeNoMFA, CodeNoDevice, CodeNoConsole, CodeNoSignIn,
+		CodeNoCredentials, CodeMFAUnknown, CodeCredentialsUnknown, CodeSignInUncertain, CodePasswordUnknown,
+		CodeStrongMFA, CodeVirtualOnly, CodeKindsUnknown, CodeKindUngraded, CodeCountUnknown, CodeNoSerial,
+		CodeBackupMFA, CodeOneDevice, CodeSignIn, CodeKeyUse, CodeSignInAndKeyUse, CodeNoActivity,
+		CodeSignInUnknown, CodeKeyUseUnknown, CodeActivityStale, CodeCertificate, CodeNoCertificate,
+		CodeCertificateUnknown, CodePassword, CodeNoPassword, CodeNotMember, CodeRoleUnknown, CodeCentralized,
+		CodeNotCentralized, CodeCentralizedUnknown, CodeNoOrganization, CodePartition, CodeNotActive,
+		CodeNoSuchControl,
+	}
+}
+
 // verdict is a judgement before it is tied to an account. Its text is a sentence without its full stop.
 type verdict struct {
 	status  Status

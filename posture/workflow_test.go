@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rootcheck-bot/rootcheck/posture"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
 // story drives a track with one step an hour.
@@ -109,6 +110,13 @@ func TestAFindingLivesThroughItsWorkflow(t *testing.T) {
 		newStory(t).see(active, posture.New, posture.WorkflowNew).suppress(24*time.Hour).
 			see(failed, posture.Unchanged, posture.WorkflowSuppressed).
 			see(second, posture.Worse, posture.WorkflowNew)
+	})
+	t.Run("a suppression does not cover a key that took the place of another", func(t *testing.T) {
+		one, other := failed, failed
+		one.Degree, one.Subjects = 3, "aaaa"
+		other.Degree, other.Subjects = 3, "bbbb"
+		newStory(t).see(one, posture.New, posture.WorkflowNew).suppress(24*time.Hour).
+			see(other, posture.Worse, posture.WorkflowNew)
 	})
 	t.Run("an account that comes back is new", func(t *testing.T) {
 		s := newStory(t).see(failed, posture.New, posture.WorkflowNew).notify()
