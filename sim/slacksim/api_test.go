@@ -263,6 +263,12 @@ func TestADirectMessageHasOneConversation(t *testing.T) {
 	wantError(t, "nobody", err, "user_not_found")
 }
 
+func TestADirectMessageNeedsTheMessagesTab(t *testing.T) {
+	r := newRig(t, func(c *slacksim.Config) { c.MessagesTabDisabled = true })
+	_, _, err := r.api.PostMessage(slacksim.UserKim, text("x"))
+	wantError(t, "a DM", err, "messages_tab_disabled")
+}
+
 func TestWhoIsPingedIsKept(t *testing.T) {
 	r := newRig(t, nil)
 	for _, c := range []struct {

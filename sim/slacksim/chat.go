@@ -115,13 +115,18 @@ func plainOf(blocks []obj) string {
 // postable resolves the channel argument of a post. A user id opens the DM. The caller holds mu.
 func (w *Workspace) postable(ref string) (*channel, *apiError) {
 	if u, ok := w.users[ref]; ok && !u.Bot {
-		if u.Deleted {
+		switch {
+		case u.Deleted:
 			return nil, &apiError{code: "channel_not_found"}
+		case w.cfg.MessagesTabDisabled:
+			return nil, &apiError{code: "messages_tab_disabled"}
 		}
 		return w.dm(ref), nil
 	}
 	c := w.findChannel(ref)
 	switch {
+	case c != nil && c.im && w.cfg.MessagesTabDisabled:
+		return nil, &apiError{code: "messages_tab_disabled"}
 	case c == nil, c.Private && !c.members[BotUserID]:
 		return nil, &apiError{code: "channel_not_found"}
 	case c.Archived:

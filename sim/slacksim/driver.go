@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -70,7 +71,7 @@ func (w *Workspace) Command(r CommandRequest) (Outcome, error) {
 	trigger := w.newTrigger(u.ID, "")
 	e := w.deliver("slash_commands", u.ID, true, obj{
 		"token": "simulated", "team_id": TeamID, "team_domain": TeamDomain, "channel_id": ch.ID, "channel_name": name,
-		"user_id": u.ID, "user_name": u.Name, "command": r.Command, "text": r.Text, "api_app_id": AppID,
+		"user_id": u.ID, "user_name": u.Name, "command": r.Command, "text": w.escaped(r.Text), "api_app_id": AppID,
 		"is_enterprise_install": "false", "response_url": w.newHook("commands", u.ID, ch, nil), "trigger_id": trigger,
 	})
 	e.onAck = func(payload json.RawMessage) { w.commandAnswered(e, u.ID, ch, payload) }
@@ -81,6 +82,30 @@ func (w *Workspace) Command(r CommandRequest) (Outcome, error) {
 	w.mu.Unlock()
 	return w.await(e, trigger), nil
 }
+
+// escaped turns "@ana" and "#general" into "<@U…|ana>" and "<#C…|general>", as Slack does for a
+// command whose manifest says should_escape; names nobody has stay as they are. The caller holds mu.
+func (w *Workspace) escaped(text string) string {
+	if w.cfg.KeepCommandText {
+		return text
+	}
+	return names.ReplaceAllStringFunc(text, func(word string) string {
+		if u := w.findUser(word); word[0] == '@' && u != nil {
+			return "<@" + u.ID + "|" + u.Name + ">"
+		}
+		for _, id := range w.groupOrder {
+			if g := w.groups[id]; word == "@"+g.Handle {
+				return "<!subteam^" + id + "|@" + g.Handle + ">"
+			}
+		}
+		if ch := w.findChannel(word); word[0] == '#' && ch != nil {
+			return "<#" + ch.ID + "|" + ch.Name + ">"
+		}
+		return word
+	})
+}
+
+var names = regexp.MustCompile(`[@#][a-z0-9][a-z0-9._-]*`)
 
 // commandAnswered posts the message in the acknowledgement of a slash command. The caller holds mu.
 func (w *Workspace) commandAnswered(e *envelope, user string, ch *channel, payload json.RawMessage) {

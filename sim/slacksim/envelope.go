@@ -80,8 +80,13 @@ func (w *Workspace) deliver(kind, user string, accepts bool, payload obj) *envel
 
 // dispatch sends e, its first or another attempt. The caller holds mu.
 func (w *Workspace) dispatch(e *envelope) {
-	e.state = envelopeWaiting
 	e.sent = w.cfg.Now()
+	if w.closed {
+		e.state = envelopeLost
+		w.settle(e)
+		return
+	}
+	e.state = envelopeWaiting
 	targets := w.targets()
 	e.sockets = targets
 	if len(targets) == 0 {

@@ -59,6 +59,7 @@ func newRig(tb testing.TB, edit func(*slacksim.Config)) *rig {
 	tb.Cleanup(func() {
 		w.Close()
 		srv.Close()
+		http.DefaultClient.CloseIdleConnections()
 	})
 	api := slack.New("xoxb-demo", slack.OptionAppLevelToken("xapp-demo"), slack.OptionAPIURL(srv.URL+"/slack/api/"))
 	return &rig{Workspace: w, clock: c, url: srv.URL, api: api}

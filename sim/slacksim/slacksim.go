@@ -49,6 +49,12 @@ type Config struct {
 	Events []string
 	// Commands are the slash commands the app declares, such as "/rootcheck". Nil accepts any.
 	Commands []string
+	// KeepCommandText leaves "@ana" in the text of a command as it was typed, as for an app whose
+	// manifest does not say should_escape.
+	KeepCommandText bool
+	// MessagesTabDisabled refuses direct messages with messages_tab_disabled, as for an app whose
+	// manifest does not enable its Messages tab.
+	MessagesTabDisabled bool
 	// Latency is added to each Web API call.
 	Latency time.Duration
 	// DisableRateLimits switches off method tiers and the one message per second per channel.

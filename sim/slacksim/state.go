@@ -9,6 +9,13 @@ import (
 // State returns what everybody sees now, as the object that GET /control/slack/state answers, and
 // its revision, which grows with every change.
 func (w *Workspace) State() (json.RawMessage, uint64) {
+	snapshot, rev := w.snapshot()
+	return encode(snapshot), rev
+}
+
+// snapshot collects the state. What it returns shares only values that are never changed in
+// place, so that encoding it holds up nobody.
+func (w *Workspace) snapshot() (obj, uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	users := []obj{}
@@ -30,9 +37,9 @@ func (w *Workspace) State() (json.RawMessage, uint64) {
 	for _, id := range w.channelOrder {
 		channels = append(channels, w.channelState(w.channels[id]))
 	}
-	groups := []*Group{}
+	groups := []Group{}
 	for _, id := range w.groupOrder {
-		groups = append(groups, w.groups[id])
+		groups = append(groups, *w.groups[id])
 	}
 	views, homes := []obj{}, obj{}
 	for _, id := range w.userOrder {
@@ -49,13 +56,13 @@ func (w *Workspace) State() (json.RawMessage, uint64) {
 	for _, s := range w.sockets {
 		sockets = append(sockets, obj{"id": s.id, "since": s.since, "half_open": s.isHalfOpen(), "leaving": s.leaving})
 	}
-	return encode(obj{
+	return obj{
 		"rev": w.rev, "clock": w.cfg.Now().UTC().Format(time.RFC3339), "team": obj{"id": TeamID, "name": TeamName},
 		"bot":   obj{"user_id": BotUserID, "bot_id": BotID, "app_id": AppID, "scopes": nonNil(w.cfg.BotScopes)},
 		"users": users, "channels": channels, "groups": groups, "views": views, "homes": homes,
 		"errors": append([]UserError{}, w.errors...), "sockets": sockets,
 		"waiting": w.waiting, "retrying": len(w.retries), "quiet": w.waiting == 0 && len(w.retries) == 0,
-	}), w.rev
+	}, w.rev
 }
 
 // channelState is a conversation as the people in it see it. The caller holds mu.

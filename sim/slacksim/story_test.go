@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+	goleak.VerifyTestMain(m)
 }
 
 func TestASlashCommandIsAnsweredInItsAcknowledgement(t *testing.T) {
@@ -23,12 +23,12 @@ func TestASlashCommandIsAnsweredInItsAcknowledgement(t *testing.T) {
 		got <- cmd
 		c.Ack(*ev.Request, map[string]any{"text": "All root users are safe."})
 	})
-	status, out := r.control(t, "command", map[string]any{"user": slacksim.UserAna, "channel": "#aws-root", "command": "/rootcheck", "text": "help me"})
+	status, out := r.control(t, "command", map[string]any{"user": slacksim.UserAna, "channel": "#aws-root", "command": "/rootcheck", "text": "mfa @minjun #general @nobody"})
 	if status != 200 || out["ok"] != true || out["acked"] != true {
 		t.Fatalf("the command ended %d %v", status, out)
 	}
 	cmd := <-got
-	if cmd.Command != "/rootcheck" || cmd.Text != "help me" || cmd.UserID != slacksim.UserAna || cmd.ChannelID != slacksim.ChannelRoot {
+	if cmd.Command != "/rootcheck" || cmd.Text != "mfa <@U0KIMMINJUN|minjun> <#C0GENERAL01|general> @nobody" || cmd.UserID != slacksim.UserAna || cmd.ChannelID != slacksim.ChannelRoot {
 		t.Errorf("the app got %+v", cmd)
 	}
 	want := []message{{Text: "All root users are safe.", User: slacksim.BotUserID, EphemeralTo: slacksim.UserAna}}
