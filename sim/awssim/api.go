@@ -78,7 +78,7 @@ func (o *Organization) answer(q *request) (answer, spoil) {
 	op, err := o.admit(c, now)
 	s, ruled := spoil{}, false
 	if err == nil {
-		s, ruled, err = o.spoil(c, now)
+		s, ruled, err = o.spoil(c)
 	}
 	var a answer
 	if err == nil && !ruled {

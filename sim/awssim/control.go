@@ -138,7 +138,7 @@ func (o *Organization) obey(run func(order) (any, error)) http.HandlerFunc {
 		case errors.As(err, &refused):
 			respond(w, http.StatusBadRequest, fields{"error": err.Error()})
 		case err != nil:
-			o.log.Error("obey an order", "path", r.URL.Path, "error", err)
+			o.log.ErrorContext(r.Context(), "obey an order", "path", r.URL.Path, "error", err)
 			respond(w, http.StatusInternalServerError, fields{"error": "the order failed"})
 		default:
 			respond(w, http.StatusOK, result)

@@ -2,7 +2,6 @@ package awssim_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,15 +17,13 @@ func (r *rig) order(t *testing.T, method, path, body string, into any) int {
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp := must[*http.Response](t)(http.DefaultClient.Do(req))
-	defer resp.Body.Close()
-	b := must[[]byte](t)(io.ReadAll(resp.Body))
+	status, _, b := do(t, req)
 	if into != nil {
-		if err := json.Unmarshal(b, into); err != nil {
+		if err := json.Unmarshal([]byte(b), into); err != nil {
 			t.Fatalf("%s %s answered %s: %v", method, path, b, err)
 		}
 	}
-	return resp.StatusCode
+	return status
 }
 
 // state is the part of the state's shape that others rely on.
@@ -143,10 +140,8 @@ func TestOnlyThisMachinesPagesAndScriptsGiveOrders(t *testing.T) {
 				req.Header.Set(name, value)
 			}
 		}
-		resp := must[*http.Response](t)(http.DefaultClient.Do(req))
-		resp.Body.Close()
-		if resp.StatusCode != tt.status {
-			t.Errorf("%s: status %d, want %d", tt.name, resp.StatusCode, tt.status)
+		if status, _, _ := do(t, req); status != tt.status {
+			t.Errorf("%s: status %d, want %d", tt.name, status, tt.status)
 		}
 	}
 }
@@ -196,12 +191,11 @@ func TestAnAnswersDateIsTheInjectedClock(t *testing.T) {
 	r := newRig(t, nil)
 	r.clock.Advance(-8 * 24 * time.Hour)
 	req := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/aws/", http.NoBody))
-	resp := must[*http.Response](t)(http.DefaultClient.Do(req))
-	resp.Body.Close()
-	if at := must[time.Time](t)(http.ParseTime(resp.Header.Get("Date"))); !at.Equal(r.clock.Now().UTC().Truncate(time.Second)) {
+	_, header, _ := do(t, req)
+	if at := must[time.Time](t)(http.ParseTime(header.Get("Date"))); !at.Equal(r.clock.Now().UTC().Truncate(time.Second)) {
 		t.Errorf("Date is %v, the clock says %v", at, r.clock.Now())
 	}
-	if resp.Header.Get("X-Amzn-Requestid") == "" {
+	if header.Get("X-Amzn-Requestid") == "" {
 		t.Error("an answer has no request id")
 	}
 }

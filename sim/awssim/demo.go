@@ -65,7 +65,7 @@ func (o *Organization) found(now time.Time) {
 	m := o.addAccount(o.root, ManagementAccount, "acme-management", "aws-root@acme.example")
 	m.management = true
 	m.contacts = map[string]contact{"SECURITY": {"Olivia Owner", "olivia.owner@example.com", "+15550100", "Head of Security"}}
-	o.password(m, true, now.Add(-40*day))
+	m.password(now.Add(-40 * day))
 	o.device(m, "virtual")
 	o.oldKey(m, statusActive, 1100*day, now.Add(-9*day), "ec2", "eu-west-1")
 
@@ -74,27 +74,27 @@ func (o *Organization) found(now time.Time) {
 
 	a := o.addAccount(production, PaymentsAccount, "acme-payments", "aws-payments@acme.example")
 	a.alias, a.tags = "acme-payments", []tag{{"owner", "olivia.owner@example.com"}, {"cost-center", "4711"}}
-	o.password(a, true, now.Add(-200*day))
+	a.password(now.Add(-200 * day))
 	o.device(a, "virtual")
 	o.oldKey(a, statusActive, 900*day, now.Add(-12*time.Minute), "s3", "us-east-1")
 
 	a = o.addAccount(production, DataAccount, "acme-data", "ana.silva@example.com")
 	a.alias = "acme-data"
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "hardware")
 	o.oldKey(a, statusActive, 700*day, now.Add(-33*day), "dynamodb", "eu-central-1")
 	o.oldKey(a, statusInactive, 1400*day, now.Add(-410*day), "iam", "us-east-1")
 
 	a = o.addAccount(legacy, LegacyAccount, "acme-legacy", "aws-legacy@acme.example")
 	a.contacts = map[string]contact{"SECURITY": {"Ben Okafor", "ben.okafor@example.com", "+15550101", "Engineer"}}
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "virtual")
 	o.device(a, "passkey")
 	o.oldKey(a, statusInactive, 1800*day, now.Add(-900*day), "s3", "us-west-2")
 
 	a = o.addAccount(workloads, MarketingAccount, "acme-marketing", "minjun.kim@example.com")
 	a.user = "rootless"
-	o.password(a, true, now.Add(-3*day))
+	a.password(now.Add(-3 * day))
 	o.foundMore(production, workloads, legacy, now)
 	o.foundLab(now)
 }
@@ -102,49 +102,49 @@ func (o *Organization) found(now time.Time) {
 func (o *Organization) foundMore(production, workloads, legacy *unit, now time.Time) {
 	a := o.addAccount(workloads, MobileAccount, "acme-mobile", "aws-mobile@acme.example")
 	a.tags = []tag{{"owner", "yuna.cho@example.com"}}
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "virtual")
 
 	a = o.addAccount(production, VaultAccount, "acme-vault", "aws-vault@acme.example")
 	a.tags = []tag{{"owner", "U061F7AUR"}}
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "hardware")
 	o.device(a, "passkey")
 	o.device(a, "virtual")
 
 	a = o.addAccount(workloads, PeopleAccount, "acme-people", "ben.okafor@example.com")
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "passkey")
 
 	a = o.addAccount(legacy, PartnersAccount, "acme-partners", "aws-partners@acme.example")
 	a.tags = []tag{{"owner", "ana.silva@example.com"}}
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "passkey")
 	o.device(a, "hardware")
 	a.root.certificates = []certificate{{id: "4TUPAEHGYKD2VSIPLE5NMRQ3XWCBZ7FJ", uploaded: founded.Add(30 * day)}}
 
 	a = o.addAccount(legacy, TowerAccount, "acme-tower", "aws-tower@acme.example")
 	o.attach(a.id, &a.policies, o.policies[DenyRootPolicyID])
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.oldKey(a, statusActive, 800*day, now.Add(-500*day), "cloudformation", "us-east-1")
 
 	a = o.addAccount(legacy, ClinicAccount, "acme-clinic", "aws-clinic@acme.example")
 	a.denies = true
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 
 	a = o.addAccount(legacy, SoldAccount, "acme-sold", "aws-sold@acme.example")
 	a.state = stateSuspended
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 
 	a = o.addAccount(legacy, ArchiveAccount, "acme-archive", "archive-2019@acme.example")
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 	o.device(a, "hardware")
 	o.device(a, "passkey")
 	o.oldKey(a, statusActive, 2100*day, time.Time{}, "", "")
 
 	a = o.addAccount(workloads, StudioAccount, "acme-studio", "aws-studio@acme.example")
 	a.contacts = map[string]contact{"OPERATIONS": {"Yuna Cho", "yuna.cho@example.com", "+15550102", "Operations"}}
-	o.password(a, true, time.Time{})
+	a.password(time.Time{})
 
 	for _, clean := range []struct{ id, name string }{
 		{"191919191919", "acme-network"},
@@ -162,7 +162,7 @@ func (o *Organization) foundLab(now time.Time) {
 	a := &account{id: LabAccount, name: "lab", email: "ben.okafor@example.com", state: stateActive, created: founded, alias: "acme-lab"}
 	a.contacts = map[string]contact{"SECURITY": {"Ben Okafor", "ben.okafor@example.com", "+15550101", "Engineer"}}
 	o.accounts[a.id] = a
-	o.password(a, true, now.Add(-20*day))
+	a.password(now.Add(-20 * day))
 	o.device(a, "virtual")
 	for i, k := range []struct{ id, secret string }{{LabAccessKeyID, LabSecretAccessKey}, {LabOtherAccessKeyID, LabOtherSecretKey}} {
 		created := now.Add(-time.Duration(i*300+100) * day)
@@ -193,8 +193,9 @@ func (o *Organization) addAccount(parent *unit, id, name, email string) *account
 	return a
 }
 
-func (o *Organization) password(a *account, set bool, used time.Time) {
-	a.root.password, a.root.passwordChanged, a.root.passwordUsed = set, a.created.Add(day), used
+// password gives the root user a password that was last used then; a zero time is never.
+func (a *account) password(used time.Time) {
+	a.root.password, a.root.passwordChanged, a.root.passwordUsed = true, a.created.Add(day), used
 }
 
 // oldKey gives the root user a key of that age, of which everybody knows.

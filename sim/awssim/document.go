@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func parseDocument(text string) (document, error) {
 			s.resources, s.notResources = r.NotResource, true
 		}
 		if len(s.actions) == 0 {
-			return document{}, fmt.Errorf("read policy: a statement has no action")
+			return document{}, errors.New("read policy: a statement has no action")
 		}
 		for operator, keys := range r.Condition {
 			for key, values := range keys {

@@ -23,8 +23,7 @@ func fail(code string, status int, format string, args ...any) error {
 
 // asFailure returns the error as one that can be answered; what is not one is the simulator's own fault.
 func asFailure(err error) *failure {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
 	return &failure{code: "InternalFailure", status: http.StatusInternalServerError, message: err.Error()}

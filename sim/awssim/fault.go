@@ -54,7 +54,7 @@ type spoil struct {
 
 // spoil applies the faults to a call: an error in place of its result, rubbish in place of any answer (ruled: the call
 // does not take place), or a delay or a lost answer beside the normal result.
-func (o *Organization) spoil(c *call, now time.Time) (s spoil, ruled bool, err error) {
+func (o *Organization) spoil(c *call) (s spoil, ruled bool, err error) {
 	for _, f := range o.faults {
 		if !f.concerns(c) || f.Rate > 0 && o.random.Float64() >= f.Rate {
 			continue

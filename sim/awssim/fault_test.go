@@ -3,7 +3,6 @@ package awssim_test
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -85,8 +84,7 @@ func TestRubbishIsNoAnswerOfAnyService(t *testing.T) {
 		c := iam.NewFromConfig(r.lab())
 		_, err := c.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{AccessKeyId: aws.String(awssim.LabOtherAccessKeyID)})
 		if kind == awssim.FaultHTTP500 {
-			var op *smithy.OperationError
-			if !errors.As(err, &op) {
+			if _, ok := errors.AsType[*smithy.OperationError](err); !ok {
 				t.Errorf("%s: got %v", kind, err)
 			}
 		}
@@ -125,8 +123,8 @@ func TestACallThatHangsHoldsUpNobodyElseAndEndsWithTheOrganization(t *testing.T)
 	}
 	done := make(chan error)
 	go func() {
-		_, err := sts.NewFromConfig(r.admin()).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + awssim.PaymentsAccount + ":role/x"), RoleSessionName: aws.String("test")})
-		done <- err
+		_, slow := sts.NewFromConfig(r.admin()).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::" + awssim.PaymentsAccount + ":role/x"), RoleSessionName: aws.String("test")})
+		done <- slow
 	}()
 	_, err = sts.NewFromConfig(r.admin()).GetCallerIdentity(t.Context(), nil)
 	want(t, err, "ok")
@@ -172,9 +170,8 @@ func (r *rig) raw(t *testing.T, service, path, contentType, target, body string)
 			t.Fatal(err)
 		}
 	}
-	resp := must[*http.Response](t)(http.DefaultClient.Do(req))
-	defer resp.Body.Close()
-	return resp.StatusCode, string(must[[]byte](t)(io.ReadAll(resp.Body)))
+	status, _, answer := do(t, req)
+	return status, answer
 }
 
 func TestUnknownCallsGetTheErrorOfTheirProtocol(t *testing.T) {
@@ -221,7 +218,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 				return
 			}
 			for _, k := range out.AccessKeyMetadata {
-				_, err := client.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{AccessKeyId: k.AccessKeyId})
+				_, err = client.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{AccessKeyId: k.AccessKeyId})
 				want(t, err, "ok")
 			}
 			attach, _ := quarantine(id)

@@ -28,7 +28,7 @@ func FuzzAPI(f *testing.F) {
 	o := awssim.New(awssim.Config{})
 	h := o.API()
 	f.Fuzz(func(t *testing.T, service, target, path, token, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 		r.URL.Path = "/" + path
 		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+awssim.LabAccessKeyID+"/20261121/us-east-1/"+service+"/aws4_request, Signature=0")
 		r.Header.Set("X-Amz-Security-Token", token)

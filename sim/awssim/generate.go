@@ -47,7 +47,7 @@ func (o *Organization) generateRoot(a *account, random *rand.Rand, now time.Time
 	if random.IntN(4) == 0 {
 		used = now.Add(-time.Duration(random.IntN(400)+2) * day)
 	}
-	o.password(a, true, used)
+	a.password(used)
 	if n >= 83 {
 		o.device(a, []string{"virtual", "virtual", "hardware", "passkey"}[random.IntN(4)])
 		if random.IntN(3) == 0 {

@@ -77,7 +77,7 @@ func rootOnly(c *call) error {
 
 // errOther says that a call is about an IAM user who exists, which is nobody's business here: lists are empty, and what
 // is looked for does not exist.
-var errOther = errNoSuchEntity("The entity cannot be found.") //nolint:gochecknoglobals // an error that is compared with
+var errOther = errNoSuchEntity("The entity cannot be found.")
 
 // about runs a call on the root user, and answers with nothing when it is about another user who exists.
 func about(c *call, empty []element, run func(*account) ([]element, error)) ([]element, error) {

@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -19,9 +20,7 @@ func organizationsOperations() map[string]operation {
 		"ListDelegatedAdministrators":         {json: governing(listDelegatedAdministrators)},
 		"ListAWSServiceAccessForOrganization": {json: governing(listServiceAccess)},
 	}
-	for name, op := range policyOperations() {
-		ops[name] = op
-	}
+	maps.Copy(ops, policyOperations())
 	return ops
 }
 

@@ -258,7 +258,7 @@ func TestAttachmentLimits(t *testing.T) {
 	if !errors.As(err, &last) || last.Reason != orgtypes.ConstraintViolationExceptionReasonMinPolicyTypeAttachmentLimitExceeded {
 		t.Errorf("detaching the last policy: %v", err)
 	}
-	if err := r.Feature("SERVICE_CONTROL_POLICY", false); err != nil {
+	if err = r.Feature("SERVICE_CONTROL_POLICY", false); err != nil {
 		t.Fatal(err)
 	}
 	attach, _ := quarantine(awssim.MobileAccount)
@@ -278,7 +278,7 @@ func TestFeaturesOfCentralizedRootAccess(t *testing.T) {
 	want(t, err, "AccountNotManagementOrDelegatedAdministratorException")
 	_, err = iam.NewFromConfig(r.lab()).ListOrganizationsFeatures(t.Context(), nil)
 	want(t, err, "OrganizationNotFoundException")
-	if err := errors.Join(r.Feature("RootCredentialsManagement", false), r.Feature("RootSessions", false)); err != nil {
+	if err = errors.Join(r.Feature("RootCredentialsManagement", false), r.Feature("RootSessions", false)); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.EnableOrganizationsRootCredentialsManagement(t.Context(), nil)
@@ -287,7 +287,7 @@ func TestFeaturesOfCentralizedRootAccess(t *testing.T) {
 	if len(on.EnabledFeatures) != 2 {
 		t.Errorf("features after enabling both are %v", on.EnabledFeatures)
 	}
-	if err := r.Feature("iam.amazonaws.com", false); err != nil {
+	if err = r.Feature("iam.amazonaws.com", false); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.ListOrganizationsFeatures(t.Context(), nil)
@@ -326,7 +326,7 @@ func TestContacts(t *testing.T) {
 	if *about.AccountName != "acme-management" || about.AccountCreatedDate == nil {
 		t.Errorf("account information is %+v", about)
 	}
-	if err := r.Feature("account.amazonaws.com", false); err != nil {
+	if err = r.Feature("account.amazonaws.com", false); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.GetPrimaryEmail(t.Context(), &account.GetPrimaryEmailInput{AccountId: aws.String(awssim.MarketingAccount)})

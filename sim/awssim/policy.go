@@ -27,7 +27,7 @@ const (
 const (
 	taskAudit    = "IAMAuditRootUserCredentials"
 	taskDelete   = "IAMDeleteRootUserCredentials"
-	taskPassword = "IAMCreateRootUserPassword" //nolint:gosec // the name of a policy, not a password
+	taskPassword = "IAMCreateRootUserPassword"
 	taskBucket   = "S3UnlockBucketPolicy"
 	taskQueue    = "SQSUnlockQueuePolicy"
 

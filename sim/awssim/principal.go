@@ -63,14 +63,12 @@ func (p *principal) isRoot() bool {
 	return p.kind == rootUserKey || p.kind == rootSession || p.kind == rootTempKey
 }
 
-// conditionKeys are the condition keys that a policy may ask about. aws:AssumedRoot is present only in a session that
-// AssumeRoot minted, which is what exempts such sessions from the quarantine policy.
+// conditionKeys are the condition keys that a policy may ask about. Only a session that AssumeRoot minted has the key
+// aws:AssumedRoot, which is what exempts it from the quarantine policy.
 func (p *principal) conditionKeys() map[string]string {
-	arn := p.account.rootARN()
+	arn := p.arn()
 	if p.kind == roleSession {
 		arn = "arn:aws:iam::" + p.account.id + ":role/" + p.name
-	} else if p.kind == userKey {
-		arn = p.arn()
 	}
 	keys := map[string]string{"aws:principalarn": arn, "aws:principalaccount": p.account.id}
 	if p.kind == rootSession {

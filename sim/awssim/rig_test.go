@@ -2,6 +2,7 @@ package awssim_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -126,16 +127,14 @@ func code(err error) string {
 	if err == nil {
 		return "ok"
 	}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return err.Error()
 }
 
 func message(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorMessage()
 	}
 	return ""
@@ -147,6 +146,21 @@ func want(t *testing.T, err error, wanted string) {
 	if got := code(err); got != wanted {
 		t.Errorf("got %s (%v), want %s", got, err, wanted)
 	}
+}
+
+// do sends a request and returns the status, the header and the whole body of the answer.
+func do(t *testing.T, req *http.Request) (int, http.Header, string) {
+	t.Helper()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(b)
 }
 
 func must[T any](t *testing.T) func(T, error) T {

@@ -1,6 +1,7 @@
 package awssim_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -19,8 +20,8 @@ import (
 )
 
 // form sends a call of the query protocol straight to the handler, signed as far as the simulator looks.
-func form(h http.Handler, service, keyID, token, body string) string {
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+func form(ctx context.Context, h http.Handler, service, keyID, token, body string) string {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+keyID+"/20261121/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
 	if token != "" {
@@ -46,11 +47,11 @@ func BenchmarkScan(b *testing.B) {
 	for b.Loop() {
 		for _, id := range ids {
 			calls++
-			c := credentials.FindStringSubmatch(form(h, "sts", "AKIAIOSFODNN7EXAMPLE", "",
+			c := credentials.FindStringSubmatch(form(b.Context(), h, "sts", "AKIAIOSFODNN7EXAMPLE", "",
 				"Action=AssumeRoot&Version=2011-06-15&TargetPrincipal="+id+"&TaskPolicyArn.arn="+tasks+"IAMAuditRootUserCredentials"))
 			if c != nil {
 				calls++
-				form(h, "iam", c[1], c[2], "Action=GetAccountSummary&Version=2010-05-08")
+				form(b.Context(), h, "iam", c[1], c[2], "Action=GetAccountSummary&Version=2010-05-08")
 			}
 		}
 	}

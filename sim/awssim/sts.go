@@ -15,7 +15,7 @@ const longestRootSession = 900
 // The features of centralized root access, by their names in IAM's API.
 const (
 	featureSessions    = "RootSessions"
-	featureCredentials = "RootCredentialsManagement" //nolint:gosec // the name of a feature
+	featureCredentials = "RootCredentialsManagement"
 )
 
 func stsOperations() map[string]operation {
@@ -161,7 +161,7 @@ func rootTarget(target string) (string, bool) {
 func (c *call) mayAssumeRoot(id, task string) error {
 	o := c.o
 	denied := deniedBecause(c.principal, "sts:AssumeRoot", "arn:aws:iam::"+id+":root", "")
-	if c.isRoot() || !(c.account.management || o.delegated[c.account.id]) {
+	if c.isRoot() || !c.account.management && !o.delegated[c.account.id] {
 		return denied
 	}
 	feature, message := featureCredentials, "Root credentials management feature is not enabled for your AWS Organization."

@@ -37,7 +37,7 @@ func (o *Organization) trace(c *call, now time.Time, err error) {
 	identity := map[string]any{"type": "Root", "principalId": c.account.id, "arn": c.arn(), "accountId": c.account.id, "accessKeyId": c.keyID}
 	username := "root"
 	if !c.isRoot() {
-		identity["type"], username = "AssumedRole", c.principal.session
+		identity["type"], username = "AssumedRole", c.session
 		if c.kind == userKey {
 			identity["type"], username = "IAMUser", c.name
 		}
