@@ -75,7 +75,7 @@ type evidenceCase struct {
 	policy   posture.Policy
 }
 
-func (c evidenceCase) judge(t *testing.T, control posture.Control) posture.Finding {
+func (c *evidenceCase) judge(t *testing.T, control posture.Control) posture.Finding {
 	t.Helper()
 	if control == posture.CentralizedRootAccess {
 		return posture.EvaluateOrganization("acme", c.evidence.Centralized, noon())
@@ -89,9 +89,9 @@ func (c evidenceCase) judge(t *testing.T, control posture.Control) posture.Findi
 	return posture.Finding{}
 }
 
-func parseCase(t *testing.T, words []string) evidenceCase {
+func parseCase(t *testing.T, words []string) *evidenceCase {
 	t.Helper()
-	c := evidenceCase{evidence: posture.Evidence{
+	c := &evidenceCase{evidence: posture.Evidence{
 		Account: posture.Account{
 			ID: "111122223333", Source: "acme", Partition: "aws", State: posture.StateActive, Role: posture.RoleMember,
 		},

@@ -2,6 +2,7 @@ package posture_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func drawWorld(t *rapid.T) world {
 		w.devices = append(w.devices, posture.Device{Serial: fmt.Sprintf(serial, i)})
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "certificates") {
-		w.certs = append(w.certs, posture.Certificate{ID: fmt.Sprint(i)})
+		w.certs = append(w.certs, posture.Certificate{ID: strconv.Itoa(i)})
 	}
 	return w
 }
@@ -209,6 +210,8 @@ func TestWithLessKnownNothingFalseIsTold(t *testing.T) {
 					t.Fatalf("%s does not apply (%s) and is %s", c, f.Reason, truth)
 				}
 			case posture.NotAvailable:
+			case posture.StatusUnknown:
+				t.Fatalf("%s was not judged", c)
 			default:
 				t.Fatalf("%s has status %q", c, f.Status)
 			}
@@ -249,6 +252,8 @@ func TestAPassNamesWhatItRestsOn(t *testing.T) {
 				rests = e.SignIn.Known() && e.KeyUse.Known()
 			case posture.RootCertificate:
 				rests = live(e.Certificates) || live(e.CertificateList)
+			case posture.CentralizedRootAccess:
+				t.Fatalf("%s is judged for an account", f.Control)
 			case posture.RootPassword:
 				rests = e.Password.Known() && e.Centralized.Known() && e.Centralized.Value
 			}
