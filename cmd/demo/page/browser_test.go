@@ -48,7 +48,7 @@ func browser(t *testing.T, width, height int) context.Context {
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatalf("start the browser: %v", err)
 	}
-	go complain(t, ctx)
+	go complain(ctx, t)
 	ctx, done := context.WithTimeout(ctx, 75*time.Second)
 	t.Cleanup(done)
 	return ctx
@@ -56,7 +56,7 @@ func browser(t *testing.T, width, height int) context.Context {
 
 // complain makes the test fail on an uncaught exception or on an error in the console, a violation of the
 // Content-Security-Policy included.
-func complain(t *testing.T, ctx context.Context) {
+func complain(ctx context.Context, t *testing.T) {
 	for m, err := range chromedp.Console(ctx) {
 		if err != nil {
 			return
@@ -76,28 +76,32 @@ func chromium() string {
 	return ""
 }
 
-// shots are the places that TestScreenshots visits.
-var shots = []struct {
+// shot is a place that TestScreenshots visits.
+type shot struct {
 	name, hash    string
 	width, height int64
 	before        []step
-}{
-	{name: "channel", hash: "user=U0ANASILVA1&channel=C0AWSROOT01", width: 1280, height: 800},
-	{name: "wide", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&thread=1795220400.000100", width: 1600, height: 1000, before: []step{
-		chromedp.Click(css(`[data-testid=account-toggle][data-account-id="222222222222"]`)),
-	}},
-	{name: "all", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&pane=closed", width: 1280, height: 2900},
-	{name: "korean", hash: "user=U0KIMMINJUN&channel=messages&guide=closed", width: 1280, height: 800, before: []step{chromedp.Click(css(`[data-testid=aws-tab-calls]`))}},
-	{name: "home", hash: "user=U0ANASILVA1&channel=home&guide=closed", width: 1280, height: 800, before: []step{chromedp.Click(css(`[data-testid=aws-tab-faults]`))}},
-	{name: "modal", hash: "user=U0BENOKAFOR&channel=C0AWSROOT01&guide=closed", width: 1280, height: 800, before: []step{
-		chromedp.Click(css(`[data-action-id="key.deactivate"]`)), chromedp.WaitVisible(css(`[data-testid=modal]`)), chromedp.Click(css(`[data-testid=modal-submit]`)),
-	}},
-	{name: "confirm", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&theme=dark", width: 1280, height: 800, before: []step{
-		chromedp.Click(css(`[data-action-id="key.delete"]`)), chromedp.WaitVisible(css(`[data-testid=confirm]`)),
-	}},
-	{name: "composer", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&theme=dark", width: 1280, height: 800, before: []step{
-		chromedp.SendKeys(css(`[data-testid=composer-input]`), "/rootcheck "),
-	}},
+}
+
+func shots() []shot {
+	return []shot{
+		{name: "channel", hash: "user=U0ANASILVA1&channel=C0AWSROOT01", width: 1280, height: 800},
+		{name: "wide", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&thread=1795220400.000100", width: 1600, height: 1000, before: []step{
+			chromedp.Click(css(`[data-testid=account-toggle][data-account-id="222222222222"]`)),
+		}},
+		{name: "all", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&pane=closed", width: 1280, height: 2900},
+		{name: "korean", hash: "user=U0KIMMINJUN&channel=messages&guide=closed", width: 1280, height: 800, before: []step{chromedp.Click(css(`[data-testid=aws-tab-calls]`))}},
+		{name: "home", hash: "user=U0ANASILVA1&channel=home&guide=closed", width: 1280, height: 800, before: []step{chromedp.Click(css(`[data-testid=aws-tab-faults]`))}},
+		{name: "modal", hash: "user=U0BENOKAFOR&channel=C0AWSROOT01&guide=closed", width: 1280, height: 800, before: []step{
+			chromedp.Click(css(`[data-action-id="key.deactivate"]`)), chromedp.WaitVisible(css(`[data-testid=modal]`)), chromedp.Click(css(`[data-testid=modal-submit]`)),
+		}},
+		{name: "confirm", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&theme=dark", width: 1280, height: 800, before: []step{
+			chromedp.Click(css(`[data-action-id="key.delete"]`)), chromedp.WaitVisible(css(`[data-testid=confirm]`)),
+		}},
+		{name: "composer", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&theme=dark", width: 1280, height: 800, before: []step{
+			chromedp.SendKeys(css(`[data-testid=composer-input]`), "/rootcheck "),
+		}},
+	}
 }
 
 // TestScreenshots writes pictures of the canned story where ROOTCHECK_SCREENSHOTS says, for a person to look at.
@@ -107,7 +111,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("set ROOTCHECK_SCREENSHOTS to a directory to get pictures")
 	}
 	ctx := browser(t, 1280, 800)
-	for _, s := range shots {
+	for _, s := range shots() {
 		st := newStage(t)
 		acts := append([]step{
 			chromedp.EmulateViewport(s.width, s.height),

@@ -115,12 +115,12 @@ func (a *app) answer(kind string, p doc) doc {
 		}
 	case p["type"] == "view_submission":
 		a.seen <- p
-		why := p["view"].(doc)["state"].(doc)["values"].(doc)["why"].(doc)["why"].(doc)["value"]
+		why := object(p, "view", "state", "values", "why", "why")["value"]
 		if why == "because" {
 			return doc{"response_action": "errors", "errors": doc{"why": "Say more."}}
 		}
 	case kind == "events_api":
-		if event := p["event"].(doc); event["type"] == "app_home_opened" {
+		if event := object(p, "event"); event["type"] == "app_home_opened" {
 			a.call("xoxb-demo", "views.publish", doc{"user_id": event["user"], "view": doc{"type": "home", "blocks": []any{doc{"type": "header", "text": text("Home sweet home")}}}})
 		}
 	}
@@ -162,7 +162,7 @@ func TestThePageAgainstTheSimulators(t *testing.T) {
 		chromedp.SendKeys(css(`[data-action-id=why] input`), "because"), chromedp.Click(css(`[data-action-id=again]`)))
 	s.until("the update", `document.querySelector("[data-testid=modal-title]").innerText === "Second look"`)
 	<-a.seen
-	typed := (<-a.seen)["view"].(doc)["state"].(doc)["values"].(doc)["why"].(doc)["why"].(doc)["value"]
+	typed := object(<-a.seen, "view", "state", "values", "why", "why")["value"]
 	if typed != "because" {
 		t.Errorf("the app heard %v of what stands in the field, want what was typed before the click", typed)
 	}

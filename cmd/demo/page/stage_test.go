@@ -16,6 +16,26 @@ import (
 // doc is a JSON object of the control API.
 type doc = map[string]any
 
+// object returns the object at the end of a path of keys, or nil when there is none.
+func object(v any, path ...string) doc {
+	d, ok := v.(doc)
+	for _, key := range path {
+		if d, ok = d[key].(doc); !ok {
+			return nil
+		}
+	}
+	return d
+}
+
+// list returns the array under a key, or nil when there is none.
+func list(d doc, key string) []any {
+	l, ok := d[key].([]any)
+	if !ok {
+		return nil
+	}
+	return l
+}
+
 // post is one thing that the page asked the control API to do.
 type post struct {
 	path string
@@ -96,7 +116,7 @@ func (s *stage) act(w http.ResponseWriter, r *http.Request) {
 			w.Write([]byte(`{"error":"the command was refused"}`))
 			return
 		}
-		s.say(body["channel"], doc{"user": "U0ROOTCHECK", "text": "You asked: " + body["text"].(string), "ephemeral_to": body["user"]})
+		s.say(body["channel"], doc{"user": "U0ROOTCHECK", "text": fmt.Sprint("You asked: ", body["text"]), "ephemeral_to": body["user"]})
 	case "/control/slack/message":
 		s.say(body["channel"], doc{"user": body["user"], "text": body["text"], "thread_ts": body["thread_ts"]})
 	case "/control/slack/click":
@@ -120,9 +140,9 @@ func (s *stage) act(w http.ResponseWriter, r *http.Request) {
 func (s *stage) say(channel any, m doc) {
 	s.serial++
 	m["ts"] = fmt.Sprintf("%d.000200", 1795225000+s.serial)
-	for _, c := range s.slack["channels"].([]any) {
-		if ch := c.(doc); ch["id"] == channel {
-			ch["messages"] = append(ch["messages"].([]any), m)
+	for _, c := range list(s.slack, "channels") {
+		if ch := object(c); ch["id"] == channel {
+			ch["messages"] = append(list(ch, "messages"), m)
 		}
 	}
 }
@@ -136,7 +156,7 @@ func (s *stage) open(user any) {
 	var v doc
 	if json.Unmarshal(raw, &v) == nil {
 		v["user"] = user
-		s.slack["views"] = append(s.slack["views"].([]any), v)
+		s.slack["views"] = append(list(s.slack, "views"), v)
 	}
 }
 

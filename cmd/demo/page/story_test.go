@@ -26,7 +26,7 @@ type scene struct {
 	ctx context.Context
 }
 
-func enter(t *testing.T, ctx context.Context, hash string) *scene {
+func enter(ctx context.Context, t *testing.T, hash string) *scene {
 	t.Helper()
 	s := &scene{stage: newStage(t), t: t, ctx: ctx}
 	s.do(chromedp.Navigate("about:blank"), chromedp.Navigate(s.URL+"/#"+hash), chromedp.WaitReady(css(`html[data-ready=true]`)))
@@ -83,7 +83,7 @@ func TestThePageInABrowser(t *testing.T) {
 	ctx := browser(t, 1280, 800)
 
 	t.Run("a slash command leaves as one and its answer is only visible to the person", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.do(chromedp.SendKeys(input, "/rootcheck mfa @minjun"+kb.Enter))
 		want := doc{"user": ana, "channel": root, "command": "/rootcheck", "text": "mfa <@U0KIMMINJUN|minjun>"}
 		if diff := cmp.Diff(want, s.wait("/control/slack/command", 1)); diff != "" {
@@ -98,7 +98,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("what is being typed survives what arrives", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.do(chromedp.SendKeys(input, "half a thou"))
 		s.change(func(_, _ doc) { s.say(root, doc{"user": ben, "text": "meanwhile"}) })
 		s.until("the new message", `document.body.innerText.includes("meanwhile")`)
@@ -107,7 +107,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("a confirm dialog that is denied sends nothing, and one that is agreed to sends the click", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		button := css(`[data-action-id="key.delete"]`)
 		s.do(chromedp.Click(button), chromedp.Click(css(`[data-testid=confirm-deny]`)), chromedp.WaitNotPresent(css(`[data-testid=confirm]`)))
 		if n := len(s.asked("/control/slack/click")); n != 0 {
@@ -121,7 +121,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("a modal keeps its values over an update, shows errors by field and submits everything", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ben+"&channel="+root)
+		s := enter(ctx, t, "user="+ben+"&channel="+root)
 		s.do(chromedp.Click(css(`[data-action-id="key.deactivate"]`)), chromedp.WaitVisible(css(`[data-testid=modal]`)),
 			chromedp.Click(css(`[data-testid=modal-submit]`)), chromedp.WaitVisible(css(`[data-testid=field-error][data-block-id=reason]`)))
 		if n := len(s.asked("/control/slack/submit")); n != 0 {
@@ -130,9 +130,9 @@ func TestThePageInABrowser(t *testing.T) {
 		s.do(chromedp.SendKeys(css(`[data-action-id=reason] textarea`), "leaked"), chromedp.SendKeys(css(`[data-action-id=last4] input`), "7XQ23"),
 			chromedp.Click(css(`[data-action-id=agree] input`)))
 		s.change(func(slack, _ doc) {
-			v := slack["views"].([]any)[0].(doc)
+			v := object(list(slack, "views")[0])
 			v["title"] = doc{"type": "plain_text", "text": "Updated"}
-			v["blocks"] = append([]any{doc{"type": "divider", "block_id": "new"}}, v["blocks"].([]any)...)
+			v["blocks"] = append([]any{doc{"type": "divider", "block_id": "new"}}, list(v, "blocks")...)
 		})
 		s.until("the update", `document.querySelector('[data-testid=modal-title]').innerText === "Updated"`)
 		s.mu.Lock()
@@ -156,7 +156,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("Escape closes a modal through the workspace and gives the focus back", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ben+"&channel="+root)
+		s := enter(ctx, t, "user="+ben+"&channel="+root)
 		s.do(chromedp.Click(css(`[data-action-id="key.deactivate"]`)), chromedp.WaitVisible(css(`[data-testid=modal]`)))
 		s.until("focus inside", `document.activeElement.closest("dialog")`)
 		s.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(css(`[data-testid=modal]`)))
@@ -167,7 +167,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("a select in a message sends what was chosen", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.do(chromedp.Focus(css(`[data-action-id="pick.device"] select`)), chromedp.SendKeys(css(`[data-action-id="pick.device"] select`), "Auth"+kb.Enter))
 		got := s.wait("/control/slack/click", 1)
 		if got["action_id"] != "pick.device" || got["value"] != "virtual" || got["block_id"] != "e1" {
@@ -176,7 +176,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("a hostile name stays text, and a real mention is shown as one", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		if got := s.text(css(`[data-block-id=e0]`)); !strings.Contains(got, "<!channel>") || !strings.Contains(got, "<@U0ANASILVA1>") {
 			t.Errorf("the escaped tokens are not shown as letters: %q", got)
 		}
@@ -189,7 +189,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("a thread opens beside the channel and takes a reply", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.do(chromedp.Click(css(`[data-testid=open-thread]`)), chromedp.SendKeys(css(`[data-testid=thread-input]`), "done"+kb.Enter))
 		want := doc{"user": ana, "channel": root, "text": "done", "thread_ts": "1795220400.000100"}
 		if diff := cmp.Diff(want, s.wait("/control/slack/message", 1)); diff != "" {
@@ -198,7 +198,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("the levers of the AWS pane order what they say", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		key := `[data-key-id="AKIAPAYMENTS0000A7XQ"]`
 		s.do(chromedp.Click(css(`[data-testid=account-toggle][data-account-id="222222222222"]`)),
 			chromedp.Click(css(`[data-testid=use-key]`+key)), chromedp.Click(css(`[data-testid=key-deactivate]`+key)),
@@ -216,7 +216,7 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("what went wrong for a person is shown to that person only", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.change(func(slack, _ doc) {
 			slack["errors"] = []any{doc{"at": "2026-11-21T01:20:00Z", "user": ben, "what": "not yours"}, doc{"at": "2026-11-21T01:20:00Z", "user": ana, "what": "the app did not respond"}}
 		})
@@ -227,9 +227,9 @@ func TestThePageInABrowser(t *testing.T) {
 	})
 
 	t.Run("ten thousand accounts leave the pane usable", func(t *testing.T) {
-		s := enter(t, ctx, "user="+ana+"&channel="+root)
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.change(func(_, aws doc) {
-			many := aws["accounts"].([]any)
+			many := list(aws, "accounts")
 			for i := range 10_000 {
 				many = append(many, doc{"id": fmt.Sprintf("3%011d", i), "name": fmt.Sprintf("bulk-%05d", i), "email": "", "state": "ACTIVE", "tags": doc{}, "quarantined": false, "root": doc{"password": false, "mfa": []any{}, "keys": []any{}, "certificates": []any{}}})
 			}

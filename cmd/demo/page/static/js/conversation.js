@@ -68,7 +68,7 @@ function room(snap, redraw, c, head) {
       head,
       h(
         "div",
-        { class: "scroll", role: "log", "aria-label": "Messages", tabindex: 0, "data-testid": "messages", "data-channel": c.id, made: stick, after: follow },
+        { class: "scroll", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: 0, "data-testid": "messages", "data-channel": c.id, made: stick, after: follow },
         h("div", { class: "spacer" }),
         c.is_im && top.length === 0 && h("div", { class: "nothing" }, h("span", { class: "avatar s72" }, appMark()), h("p", {}, `This is the very beginning of your messages with ${snap.bot.name}.`)),
         list(top, c, snap, redraw, replies, false),
@@ -86,7 +86,7 @@ function thread(root, c, snap, redraw, replies) {
     h("header", { class: "room-head" }, h("h2", {}, "Thread", h("small", {}, c.is_im ? snap.bot.name : "#" + c.name)), h("button", { type: "button", class: "tool", "aria-label": "Close thread", "data-testid": "close-thread", onclick: () => go({ thread: "" }) }, icon("close"))),
     h(
       "div",
-      { class: "scroll", role: "log", "aria-label": "Replies", tabindex: 0, made: stick, after: follow },
+      { class: "scroll", role: "log", "aria-live": "off", "aria-label": "Replies", tabindex: 0, made: stick, after: follow },
       message(root, c, snap, redraw, { inThread: true }),
       h("div", { class: "day thin" }, h("span", {}, `${replies.length} ${replies.length === 1 ? "reply" : "replies"}`)),
       list(replies, c, snap, redraw, new Map(), true),

@@ -107,7 +107,8 @@ function place(snap) {
 
 let spoken = null;
 
-// Says new messages of the conversation on screen, for people who do not see them.
+// Says new messages of the conversation on screen, for people who do not see them: the top-level text,
+// which is what Slack's client reads out, and not the blocks.
 function announce(snap) {
   const c = ui.channel === "messages" ? snap.dm : snap.rooms.find((r) => r.id === ui.channel);
   if (!c || !snap.me) return;

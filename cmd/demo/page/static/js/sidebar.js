@@ -11,7 +11,7 @@ export function sidebar(snap) {
   return h(
     "nav",
     { class: "sidebar", "aria-label": "Workspace" },
-    h("div", { class: "ws-name" }, h("span", { class: "ws-mark", "aria-hidden": "true" }, "A"), h("span", {}, snap.workspace), h("span", { class: "sim" }, "simulated")),
+    h("div", { class: "ws-name" }, h("span", { class: "ws-mark", "aria-hidden": "true" }, snap.workspace.charAt(0).toUpperCase()), h("span", { class: "grow" }, h("b", {}, h("bdi", {}, snap.workspace)), h("small", {}, "simulated workspace"))),
     h(
       "div",
       { class: "side-scroll" },
