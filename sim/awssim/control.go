@@ -22,7 +22,19 @@ func refuse(format string, args ...any) error { return refusal(fmt.Sprintf(forma
 
 // Control answers the orders under /control/aws/: what happens outside of AWS's API, and what a test wants to know. It
 // refuses a Host or an Origin that is not this machine's own, and a body that is not JSON, so that no page on the web
-// can give orders.
+// can give orders. An order is answered with 200 and what it made or changed, or with a 4xx and {"error"}.
+//
+//	GET    state?account=|limit=&offset=    GET counts    GET calls?effect=true|account=|limit=    DELETE calls
+//	POST   use-key      {key_id [service, region, count_denied]}
+//	POST   key          {account, do: create}   {account, key_id, do: activate|deactivate|delete}
+//	POST   mfa          {account, do: add|remove, kind: virtual|passkey|hardware [serial]}
+//	POST   sign-in      {account [region, mfa]}
+//	POST   fault        {kind [account, action, for, times, rate, delay]}    DELETE fault ends all
+//	POST   password     {account, do: set|remove}       certificate {account, do: add|remove}
+//	POST   policy       {policy_id, do: attach|detach, account or target}    {policy_id, do: write, content}
+//	POST   account      {account [name, email, alias, state, denies]}    {account, do: join|leave [name, email]}
+//	POST   tag          {account, key [value]}          contact {account, type [email, name]}
+//	POST   feature      {feature, enabled}
 func (o *Organization) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /control/aws/state", o.getState)

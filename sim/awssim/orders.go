@@ -9,12 +9,12 @@ import (
 
 // Use is what came of a request that somebody signed with a root key.
 type Use struct {
-	KeyID    string    `json:"key_id"`
-	Account  string    `json:"account"`
-	Denied   bool      `json:"denied"`
-	Because  string    `json:"because,omitempty"` // the error that the signer got
-	Counted  bool      `json:"counted"`           // whether the key's last use moved
-	LastUsed time.Time `json:"last_used"`
+	KeyID    string     `json:"key_id"`
+	Account  string     `json:"account"`
+	Denied   bool       `json:"denied"`
+	Because  string     `json:"because,omitempty"` // the error that the signer got
+	Counted  bool       `json:"counted"`           // whether the key's last use moved
+	LastUsed *time.Time `json:"last_used"`         // null is never
 }
 
 // UseKey signs a request with a root key, as somebody outside would. A key that is inactive or gone is not used. Under a
@@ -51,7 +51,7 @@ func (o *Organization) use(keyID, service, region string, countDenied bool) (Use
 	if u.Because != "InvalidClientTokenId" {
 		o.record(k.account, event{name: "ListBuckets", source: service + ".amazonaws.com", region: region, at: now, username: "root", keyID: keyID, readOnly: true}, record)
 	}
-	u.LastUsed = k.used
+	u.LastUsed = optional(k.used)
 	return u, nil
 }
 

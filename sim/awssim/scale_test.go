@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -79,6 +81,26 @@ func TestALargeOrganizationIsWhatItSays(t *testing.T) {
 	if len(seen) != 10_001 || withKeys < 300 || withKeys > 800 || noMFA < 150 || noMFA > 500 {
 		t.Errorf("%d accounts, %d with keys, %d without MFA", len(seen), withKeys, noMFA)
 	}
+}
+
+func TestLatencyIsEachCallsOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := awssim.New(awssim.Config{Now: time.Now, Latency: time.Hour})
+		h, start := o.API(), time.Now()
+		var work sync.WaitGroup
+		for range 50 {
+			work.Go(func() {
+				if body := form(t.Context(), h, "sts", "AKIAIOSFODNN7EXAMPLE", "", "Action=GetCallerIdentity&Version=2011-06-15"); !strings.Contains(body, "administrator") {
+					t.Error(body)
+				}
+			})
+		}
+		work.Wait()
+		if took := time.Since(start); took != time.Hour {
+			t.Errorf("fifty calls of an hour each took %v together, want one hour", took)
+		}
+	})
 }
 
 // Other tools audit with sessions of 60 seconds and four lists, then delete everything in one session, the password
