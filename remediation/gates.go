@@ -237,7 +237,13 @@ func rightCaller(c check) bool {
 
 func rightKey(c check) bool {
 	_, present, known := c.f.find(c.r)
-	if !known || !present || !c.r.Key.ID.Whole() {
+	if !known || !present {
+		return false
+	}
+	if c.means() == MeansOrganization && c.act != ActDelete {
+		return true // the block is the account's: the call names no key
+	}
+	if !c.r.Key.ID.Whole() {
 		return false
 	}
 	return c.act != ActDelete || c.f.KeyAccount == c.r.Account

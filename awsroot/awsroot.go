@@ -1,0 +1,207 @@
+// Package awsroot is the AWS edge: it looks at root users, and makes the few calls that change something.
+//
+// The rules are:
+//   - An [Auditor] can only read. A [Remediator] makes one changing call per permit. They are separate types with separate
+//     clients, sessions and task policies, so that code that looks cannot hold a value that deletes.
+//   - A changing call is made with one attempt. Whoever wants another one asks the gates anew.
+//   - What could not be read is a gap with its cause and its fix, never a guess.
+//   - Root sessions name no user: AWS infers the root user from the credentials, and refuses a UserName.
+//   - A limiter stands in front of the SDK. The SDK's own retry quota is off, because it drops whole accounts.
+package awsroot
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// Config is what the operator set for AWS.
+type Config struct {
+	Sources        []Source
+	AssumeRootRate float64 // calls per second to sts:AssumeRoot; 0: no limit. AWS publishes no figure.
+	OwnerTag       string  // the account tag that names the owner
+	Now            func() time.Time
+	Log            *slog.Logger
+	Version        string // for the user agent, so that CloudTrail names the bot
+}
+
+// Source is one entry of the settings: either an organization or a single account.
+type Source struct {
+	Name         string
+	NeverActOn   []posture.AccountID
+	Organization *Organization
+	Account      *Account
+}
+
+// Organization is how to look into an organization. Delete and Quarantine are off unless set.
+type Organization struct {
+	Profile, RoleARN, ExternalID, Region string
+	MemberRole                           string // the name of a read-only role in the members
+	Delete                               *Delete
+	Quarantine                           *Quarantine
+}
+
+// Delete switches deletion on. An empty RoleARN uses the identity that looks.
+type Delete struct{ RoleARN string }
+
+// Quarantine switches blocking on. An empty RoleARN uses the identity that looks.
+type Quarantine struct{ RoleARN, PolicyID string }
+
+// Account is how to look into a single account. RootProfile is off unless set.
+type Account struct {
+	Profile, RoleARN, ExternalID, Region string
+	RootProfile                          string // an AWS profile that is the account's root user
+}
+
+// Guards that the edge offers what the verbs ask for.
+var (
+	_ commands.Inspector = (*Auditor)(nil)
+	_ commands.Executor  = (*Remediator)(nil)
+)
+
+// New prepares both halves. It reads the AWS configuration and asks nothing of AWS.
+func New(ctx context.Context, c Config) (*Auditor, *Remediator, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	client := awshttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
+	})
+	reaches := make([]*reach, 0, len(c.Sources))
+	for _, s := range c.Sources {
+		r, err := newReach(ctx, c, s, client)
+		if err != nil {
+			return nil, nil, err
+		}
+		reaches = append(reaches, r)
+	}
+	return &Auditor{reaches: reaches, cfg: c}, &Remediator{reaches: reaches, cfg: c}, nil
+}
+
+const (
+	// callTimeout bounds one attempt of one call.
+	callTimeout = 10 * time.Second
+	// sessionSeconds is how long a root session lives. AWS allows up to 900; shorter is better.
+	sessionSeconds = 300
+	defaultRegion  = "us-east-1"
+)
+
+// reach is the way to one source: its credentials and its limiters.
+type reach struct {
+	src   Source
+	cfg   Config
+	base  aws.Config // the identity that looks
+	pace  *pace
+	who   *identity
+	cache policyCache
+}
+
+func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*reach, error) {
+	r := &reach{src: s, cfg: c, pace: newPace(c.AssumeRootRate)}
+	profile, role, external, region := "", "", "", ""
+	if o := s.Organization; o != nil {
+		profile, role, external, region = o.Profile, o.RoleARN, o.ExternalID, o.Region
+	} else if a := s.Account; a != nil {
+		profile, role, external, region = a.Profile, a.RoleARN, a.ExternalID, a.Region
+	}
+	base, err := load(ctx, profile, region, c.Version, client)
+	if err != nil {
+		return nil, fmt.Errorf("read the AWS configuration of %s: %w", s.Name, err)
+	}
+	base.APIOptions = append(base.APIOptions, r.pace.middleware)
+	r.base = assume(base, role, external, "rootcheck-look")
+	r.who = &identity{sts: sts.NewFromConfig(r.base)}
+	return r, nil
+}
+
+func load(ctx context.Context, profile, region, version string, client aws.HTTPClient) (aws.Config, error) {
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(client),
+		config.WithAppID("rootcheck-" + version),
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				// The client-wide retry quota would fail every account of a scan that is throttled for a while.
+				o.RateLimiter = ratelimit.None
+				o.MaxAttempts, o.MaxBackoff = 5, 4*time.Second
+			})
+		}),
+	}
+	if profile != "" {
+		options = append(options, config.WithSharedConfigProfile(profile))
+	}
+	if region != "" {
+		options = append(options, config.WithRegion(region))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Region == "" {
+		cfg.Region = defaultRegion
+	}
+	return cfg, nil
+}
+
+// assume gives the configuration of a role, or the same configuration where none is named.
+func assume(base aws.Config, role, external, session string) aws.Config {
+	if role == "" {
+		return base
+	}
+	cfg := base.Copy()
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), role, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = session
+		if external != "" {
+			o.ExternalID = &external
+		}
+	}))
+	return cfg
+}
+
+// once switches retries off: for calls that change something.
+func once(cfg aws.Config) aws.Config {
+	cfg = cfg.Copy()
+	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
+	return cfg
+}
+
+// exempt reports whether the operator wants the account never to be acted on.
+func (r *reach) exempt(id posture.AccountID) bool {
+	for _, never := range r.src.NeverActOn {
+		if never == id {
+			return true
+		}
+	}
+	return false
+}
+
+func find(reaches []*reach, source string) (*reach, bool) {
+	for _, r := range reaches {
+		if r.src.Name == source {
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+// partitionOf is the partition of an ARN, "aws" where it has none.
+func partitionOf(s string) string {
+	a, err := arn.Parse(s)
+	if err != nil || a.Partition == "" {
+		return "aws"
+	}
+	return a.Partition
+}

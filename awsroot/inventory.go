@@ -1,0 +1,157 @@
+package awsroot
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// GapError is an inventory that could not be made, with its cause and its fix.
+type GapError struct {
+	Source string
+	Gap    posture.Gap
+}
+
+// Error names the source, the cause and the fix.
+func (e *GapError) Error() string {
+	return "list the accounts of " + e.Source + ": " + e.Gap.Reason.Phrase() + " (" + e.Gap.Detail + "): " + e.Gap.Fix
+}
+
+// Why is the gap itself, for whoever shows it.
+func (e *GapError) Why() posture.Gap { return e.Gap }
+
+// Sources names the entries in the order of the settings.
+func (a *Auditor) Sources() []string {
+	names := make([]string, 0, len(a.reaches))
+	for _, r := range a.reaches {
+		names = append(names, r.src.Name)
+	}
+	return names
+}
+
+// Inventory lists the accounts of a source. Its error is a [GapError].
+func (a *Auditor) Inventory(ctx context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
+	r, ok := find(a.reaches, source)
+	if !ok {
+		return commands.Organization{}, &GapError{Source: source, Gap: posture.Gap{Reason: posture.ReasonUnknown, Fix: "Name the source in the settings."}}
+	}
+	if r.src.Organization == nil {
+		return a.single(ctx, r, yield)
+	}
+	org := commands.Organization{Source: source, Partition: r.who.partition(ctx)}
+	if reportOnly(org.Partition) {
+		org.Centralized = posture.Missing[bool]("ListOrganizationsFeatures", posture.Gap{Reason: posture.ReasonPartition})
+	} else {
+		org.Centralized = r.centralized(ctx, a.cfg.Now)
+	}
+	r.remember(org.Centralized)
+	pages := organizations.NewListAccountsPaginator(organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return org, &GapError{Source: source, Gap: gapOf(err)}
+		}
+		for _, acc := range page.Accounts {
+			account := r.account(acc, &org)
+			if err := yield(account); err != nil {
+				return org, err
+			}
+		}
+	}
+	return org, nil
+}
+
+// account reads one row of ListAccounts. The ARN names the management account, which spares DescribeOrganization:
+// arn:aws:organizations::<management>:account/<organization>/<account>.
+func (r *reach) account(acc orgtypes.Account, org *commands.Organization) posture.Account {
+	id := posture.AccountID(aws.ToString(acc.Id))
+	out := posture.Account{
+		ID: id, Source: r.src.Name, Partition: org.Partition, Name: aws.ToString(acc.Name), Email: aws.ToString(acc.Email),
+		State: string(acc.State), Role: posture.RoleMember, Unit: unitOf(acc.Paths),
+	}
+	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
+		org.Management = posture.AccountID(parsed.AccountID)
+		if parts := strings.Split(parsed.Resource, "/"); len(parts) == 3 {
+			org.ID = parts[1]
+		}
+	}
+	switch {
+	case out.State == "" && acc.Status != "":
+		// AWS retired Status on 2026-09-09. A server that still knows only it is believed about what it says.
+		out.State = string(acc.Status)
+	case out.State == "":
+		out.State = "UNKNOWN"
+	}
+	if id == org.Management {
+		out.Role = posture.RoleManagement
+	}
+	return out
+}
+
+// unitOf shortens o-…/r-…/ou-…/ to the organizational units in it, "/" at the root.
+func unitOf(paths []string) string {
+	if len(paths) == 0 {
+		return ""
+	}
+	parts := strings.Split(strings.Trim(paths[0], "/"), "/")
+	units := []string{}
+	for _, p := range parts {
+		if strings.HasPrefix(p, "ou-") {
+			units = append(units, p)
+		}
+	}
+	return "/" + strings.Join(units, "/")
+}
+
+// single is the inventory of an entry that is one account. Whether it belongs to an organization does not matter to it.
+func (a *Auditor) single(ctx context.Context, r *reach, yield func(posture.Account) error) (commands.Organization, error) {
+	callerARN, id, err := r.who.get(ctx)
+	org := commands.Organization{Source: r.src.Name}
+	if err != nil {
+		return org, &GapError{Source: r.src.Name, Gap: gapOf(err)}
+	}
+	org.Partition = partitionOf(callerARN)
+	account := posture.Account{
+		ID: id, Source: r.src.Name, Partition: org.Partition, State: posture.StateActive, Role: posture.RoleStandalone,
+		Name: r.src.Name, Alias: alias(ctx, iam.NewFromConfig(r.base)),
+	}
+	return org, yield(account)
+}
+
+// alias is the account's alias, or nothing: it only makes the account easier to recognise.
+func alias(ctx context.Context, c *iam.Client) string {
+	out, err := c.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
+	if err != nil || len(out.AccountAliases) == 0 {
+		return ""
+	}
+	return out.AccountAliases[0]
+}
+
+// centralized asks whether root access is centralized. RootCredentialsManagement alone is what looking and deleting need.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-enable-root-access.html
+func (r *reach) centralized(ctx context.Context, now clock) posture.Fact[bool] {
+	const source = "ListOrganizationsFeatures"
+	out, err := iam.NewFromConfig(r.base).ListOrganizationsFeatures(ctx, &iam.ListOrganizationsFeaturesInput{})
+	if err != nil {
+		return posture.Missing[bool](source, gapOf(err))
+	}
+	for _, f := range out.EnabledFeatures {
+		if f == iamtypes.FeatureTypeRootCredentialsManagement {
+			return posture.Told(true, source, now())
+		}
+	}
+	return posture.Told(false, source, now())
+}
+
+// reportOnly reports whether the partition has no root user to act on from outside: GovCloud's has no console and is not
+// centrally managed, China's has none at all.
+func reportOnly(partition string) bool { return partition == "aws-us-gov" || partition == "aws-cn" }

@@ -1,0 +1,105 @@
+package awsroot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// The task policies that a root session can have. No other is possible, and none of them can deactivate a key.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/security-iam-awsmanpol.html
+const (
+	auditTask  = "IAMAuditRootUserCredentials"
+	deleteTask = "IAMDeleteRootUserCredentials"
+)
+
+// assumeRoot opens a privileged session in a member account, with one of the task policies.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
+func assumeRoot(ctx context.Context, from aws.Config, account posture.AccountID, partition, task string) (aws.Config, error) {
+	policy := "arn:" + partition + ":iam::aws:policy/root-task/" + task
+	out, err := sts.NewFromConfig(from).AssumeRoot(ctx, &sts.AssumeRootInput{
+		TargetPrincipal: aws.String(string(account)),
+		TaskPolicyArn:   &ststypes.PolicyDescriptorType{Arn: &policy},
+		DurationSeconds: aws.Int32(sessionSeconds),
+	})
+	if err != nil {
+		return aws.Config{}, err
+	}
+	c := out.Credentials
+	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" {
+		return aws.Config{}, errNoCredentials
+	}
+	cfg := from.Copy()
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, aws.ToString(c.SessionToken))
+	return cfg, nil
+}
+
+var errNoCredentials = errors.New("the answer to AssumeRoot holds no credentials")
+
+// rootKeys lists the root user's keys with their last use. The session's credentials are the root user's: no UserName.
+func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time.Time, err error) {
+	pages := iam.NewListAccessKeysPaginator(c, &iam.ListAccessKeysInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, told, err
+		}
+		told = serverTime(page.ResultMetadata, told)
+		for _, k := range page.AccessKeyMetadata {
+			keys = append(keys, posture.Key{
+				ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: aws.ToTime(k.CreateDate).UTC(),
+			})
+		}
+	}
+	for i := range keys {
+		used, err := c.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: aws.String(string(keys[i].ID))})
+		if err != nil {
+			return nil, told, err
+		}
+		told = serverTime(used.ResultMetadata, told)
+		if u := used.AccessKeyLastUsed; u != nil && u.LastUsedDate != nil {
+			keys[i].LastUsed = u.LastUsedDate.UTC()
+			keys[i].UsedService, keys[i].UsedRegion = known(u.ServiceName), known(u.Region)
+		}
+	}
+	return keys, told, nil
+}
+
+// statusOf reads a key's status. What is neither Active nor Inactive is taken for Active: nothing may rest on it.
+func statusOf(s iamtypes.StatusType) posture.KeyStatus {
+	if s == iamtypes.StatusTypeInactive {
+		return posture.KeyInactive
+	}
+	return posture.KeyActive
+}
+
+func known(s *string) string {
+	if v := aws.ToString(s); v != "N/A" {
+		return v
+	}
+	return ""
+}
+
+// serverTime is AWS's own clock, by the Date header of its answer. It is what a watch window is measured against.
+func serverTime(m middleware.Metadata, otherwise time.Time) time.Time {
+	if t, ok := awsmiddleware.GetServerTime(m); ok && !t.IsZero() {
+		return t.UTC()
+	}
+	return otherwise
+}
+
+func requestID(m middleware.Metadata) string {
+	id, _ := awsmiddleware.GetRequestIDMetadata(m)
+	return id
+}
