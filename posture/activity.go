@@ -9,6 +9,7 @@ import "time"
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
 func (e Evidence) judgeActivity(p Policy, now time.Time) verdict {
 	start := p.start(now)
+	e.SignIn, e.KeyUse = ofUse(e.SignIn), ofUse(e.KeyUse)
 	key := e.latestKeyUse()
 	signedIn, keyUsed := usedSince(e.SignIn, start), usedSince(key, start)
 	switch {
@@ -28,6 +29,15 @@ func (e Evidence) judgeActivity(p Policy, now time.Time) verdict {
 	default:
 		return passed(CodeNoActivity, "The root user was not used since "+clock(start, now), e.SignIn.stamp(), e.KeyUse.stamp())
 	}
+}
+
+// ofUse is the fact if its source speaks of use. The account summary and the list of keys speak of what exists now: "never"
+// by them would turn a key that was used this morning and deleted at noon into a root user that was not used today.
+func ofUse(f Fact[Use]) Fact[Use] {
+	if f.Known() && f.Value.At.IsZero() && (f.Source == SourceSummary || f.Source == SourceKeys) {
+		return Missing[Use](f.Source, Gap{Reason: ReasonNotOffered})
+	}
+	return f
 }
 
 // latestKeyUse is the latest use of a root key that anything tells of. A listed key adds a use that it shows; that it

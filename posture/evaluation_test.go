@@ -168,6 +168,9 @@ func fact[T any](t *testing.T, value, source string, read func(string) T) postur
 	if rest, ok := strings.CutPrefix(value, "seen:"); ok {
 		value, source = rest, posture.SourceVirtualDevices
 	}
+	if rest, ok := strings.CutPrefix(value, "summary:"); ok {
+		value, source = rest, posture.SourceSummary
+	}
 	return posture.Told(read(value), source, at)
 }
 

@@ -45,6 +45,7 @@ const (
 const (
 	SourceSummary        = "GetAccountSummary"
 	SourceReport         = "GetCredentialReport"
+	SourceKeys           = "ListAccessKeys"
 	SourceVirtualDevices = "ListVirtualMFADevices"
 )
 

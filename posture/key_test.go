@@ -23,7 +23,7 @@ func TestAKeyIDNeverPrintsWhole(t *testing.T) {
 
 		var out bytes.Buffer
 		for _, value := range []any{id, &id, key, &key, []posture.KeyID{id}, map[posture.KeyID]bool{id: true}, evidence} {
-			for _, verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %t %f %e %g %b %o %c %U %20v %-30s %.40s none") {
+			for verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %t %f %e %g %b %o %c %U %20v %-30s %.40s none") {
 				fmt.Fprintf(&out, verb+"\n", value)
 			}
 		}
