@@ -15,7 +15,7 @@ const (
 // QuarantineDocument is the content of the quarantine policy: AWS's own example of a policy on aws:AssumedRoot
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html).
 const QuarantineDocument = `{"Version":"2012-10-17","Statement":[{"Sid":"DenyRootLongTermCredentials","Effect":"Deny","Action":"*","Resource":"*",` +
-	`"Condition":{"ArnLike":{"aws:PrincipalArn":["arn:aws:iam::*:root"]},"Null":{"aws:AssumedRoot":"true"}}}]}`
+	`"Condition":{"ArnLike":{"aws:PrincipalArn":["arn:*:iam::*:root"]},"Null":{"aws:AssumedRoot":"true"}}}]}`
 
 const (
 	fullAccessDocument = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
