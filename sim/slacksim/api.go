@@ -45,7 +45,7 @@ type call struct {
 	token string // "bot" or "app"
 }
 
-// apiError is an answer with ok false. extra is merged into it.
+// apiError is an answer with ok false, into which extra is merged.
 type apiError struct {
 	code  string
 	extra obj
@@ -71,11 +71,6 @@ func (c *call) str(key string) string {
 		return strconv.FormatBool(v)
 	}
 	return ""
-}
-
-func (c *call) has(key string) bool {
-	v, ok := c.args[key]
-	return ok && v != nil
 }
 
 func (c *call) flag(key string) bool {
@@ -255,21 +250,21 @@ func readArgs(r *http.Request) (map[string]any, error) {
 		kind = ""
 	}
 	if kind == "application/json" {
-		raw, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, fmt.Errorf("read body: %w", err)
+		raw, readErr := io.ReadAll(r.Body)
+		if readErr != nil {
+			return nil, fmt.Errorf("read body: %w", readErr)
 		}
 		if len(strings.TrimSpace(string(raw))) == 0 {
 			return args, nil
 		}
-		if err := json.Unmarshal(raw, &args); err != nil {
+		if err = json.Unmarshal(raw, &args); err != nil {
 			return nil, fmt.Errorf("decode JSON body: %w", err)
 		}
 		return args, nil
 	}
 	const inMemory = 1 << 20
 	if kind == "multipart/form-data" {
-		err = r.ParseMultipartForm(inMemory)
+		err = r.ParseMultipartForm(inMemory) //nolint:gosec // serveMethod bounds the body
 	} else {
 		err = r.ParseForm()
 	}
@@ -288,7 +283,14 @@ func answer(rw http.ResponseWriter, body obj) {
 }
 
 func writeJSON(rw http.ResponseWriter, body any) {
-	rw.Write(encode(body))
+	write(rw, encode(body))
+}
+
+// write sends a body. A client that has gone away needs no answer, so its error ends here.
+func write(rw http.ResponseWriter, body []byte) {
+	if _, err := rw.Write(body); err != nil { //nolint:gosec // served as JSON or text, never as a page
+		return
+	}
 }
 
 type countingReader struct {

@@ -3,7 +3,6 @@ package slacksim_test
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,8 +16,14 @@ import (
 	"github.com/rootcheck-bot/rootcheck/sim/slacksim"
 )
 
-// call makes one form call and returns the answer with its HTTP response.
-func (r *rig) call(t *testing.T, token, method string, args url.Values) (map[string]any, *http.Response) {
+// answer is what a Web API call came back with.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
+// call makes one form call.
+func (r *rig) call(t *testing.T, token, method string, args url.Values) (map[string]any, answer) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url+"/slack/api/"+method, strings.NewReader(args.Encode()))
 	if err != nil {
@@ -37,7 +42,7 @@ func (r *rig) call(t *testing.T, token, method string, args url.Values) (map[str
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
 		t.Fatal(err)
 	}
-	return out, resp
+	return out, answer{resp.StatusCode, resp.Header}
 }
 
 func text(s string) slack.MsgOption { return slack.MsgOptionText(s, false) }
@@ -119,8 +124,8 @@ func TestPeopleAreToldApart(t *testing.T) {
 	}
 	_, err := r.api.GetUserByEmail("dara.voss@example.com")
 	wantError(t, "a deactivated person by e-mail", err, "users_not_found")
-	if u, err := r.api.GetUserByEmail("BEN.okafor@example.com"); err != nil || u.ID != slacksim.UserBen {
-		t.Errorf("Ben by e-mail: %v, %v", u, err)
+	if u, byEmail := r.api.GetUserByEmail("BEN.okafor@example.com"); byEmail != nil || u.ID != slacksim.UserBen {
+		t.Errorf("Ben by e-mail: %v, %v", u, byEmail)
 	}
 	members, err := r.api.GetUserGroupMembers(slacksim.GroupApprovers)
 	if err != nil || !slices.Equal(members, []string{slacksim.UserBen, slacksim.UserCho}) {
@@ -196,13 +201,13 @@ func TestAnUpdateReplacesWhatItNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	get := func() message { return r.messages(t, slacksim.ChannelRoot)[0] }
-	if _, _, _, err := r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("two"), slack.MsgOptionBlocks(buttons("b"))); err != nil {
+	if _, _, _, err = r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("two"), slack.MsgOptionBlocks(buttons("b"))); err != nil {
 		t.Fatal(err)
 	}
 	if m := get(); m.Text != "two" || m.Edited || m.Metadata["event_type"] != "card" || len(m.Blocks) != 1 {
 		t.Errorf("after new blocks: %+v", m)
 	}
-	if _, _, _, err := r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("three")); err != nil {
+	if _, _, _, err = r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("three")); err != nil {
 		t.Fatal(err)
 	}
 	if m := get(); m.Text != "three" || !m.Edited || len(m.Blocks) != 0 {
@@ -216,7 +221,7 @@ func TestAnUpdateReplacesWhatItNames(t *testing.T) {
 	wantError(t, "changing somebody's message", err, "cant_update_message")
 	_, _, err = r.api.DeleteMessage(slacksim.ChannelRoot, reply)
 	wantError(t, "deleting somebody's message", err, "cant_delete_message")
-	if _, _, err := r.api.DeleteMessage(slacksim.ChannelRoot, ts); err != nil {
+	if _, _, err = r.api.DeleteMessage(slacksim.ChannelRoot, ts); err != nil {
 		t.Error(err)
 	}
 	_, _, _, err = r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("x"))
@@ -248,8 +253,8 @@ func TestADirectMessageHasOneConversation(t *testing.T) {
 	if err != nil || !strings.HasPrefix(c.ID, "D") || c.User != slacksim.UserKim {
 		t.Fatal(c, err)
 	}
-	if again, err := open(slacksim.UserKim); err != nil || again.ID != c.ID {
-		t.Errorf("opened again: %v, %v", again, err)
+	if again, reopened := open(slacksim.UserKim); reopened != nil || again.ID != c.ID {
+		t.Errorf("opened again: %v, %v", again, reopened)
 	}
 	channel, ts, err := r.api.PostMessage(slacksim.UserKim, text("안녕하세요"))
 	if err != nil || channel != c.ID {
@@ -347,20 +352,14 @@ func TestRateLimitsSayWhenToComeBack(t *testing.T) {
 func TestFaultsOfTheWebAPI(t *testing.T) {
 	r := newRig(t, nil)
 	get := func() (int, string) {
-		resp, err := http.Post(r.url+"/slack/api/auth.test", "application/x-www-form-urlencoded", strings.NewReader("token=xoxb-demo"))
-		if err != nil {
-			return 0, err.Error()
-		}
-		defer resp.Body.Close()
-		body, _ := io.ReadAll(resp.Body)
-		return resp.StatusCode, resp.Header.Get("Content-Type") + " " + string(body)
+		return send(t, http.MethodPost, r.url+"/slack/api/auth.test", "application/x-www-form-urlencoded", "token=xoxb-demo")
 	}
 	for _, c := range []struct {
 		kind   string
 		status int
 		want   string
 	}{
-		{"http_500", 500, "text/html"},
+		{"http_500", 500, "<!DOCTYPE html>"},
 		{"rate_limit", 429, "ratelimited"},
 		{"timeout_after_commit", 0, "EOF"},
 	} {

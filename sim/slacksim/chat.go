@@ -60,7 +60,7 @@ func (w *Workspace) readContent(c *call) (content, *apiError) {
 		if err != nil || !ok {
 			return out, &apiError{code: "invalid_metadata_format"}
 		}
-		kind, _ := meta["event_type"].(string) //nolint:errcheck // a missing type is refused below
+		kind, _ := meta["event_type"].(string)
 		_, hasPayload := meta["event_payload"].(obj)
 		if kind == "" || !hasPayload {
 			return out, &apiError{code: "invalid_metadata_schema"}

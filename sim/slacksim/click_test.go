@@ -1,7 +1,6 @@
 package slacksim_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -29,7 +28,7 @@ func TestAClickHonoursWhatStandsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("x"), slack.MsgOptionBlocks(buttons("new"))); err != nil {
+	if _, _, _, err = r.api.UpdateMessage(slacksim.ChannelRoot, ts, text("x"), slack.MsgOptionBlocks(buttons("new"))); err != nil {
 		t.Fatal(err)
 	}
 	secret, err := r.api.PostEphemeral(slacksim.ChannelRoot, slacksim.UserAna, text("x"), slack.MsgOptionBlocks(buttons("new")))
@@ -154,14 +153,7 @@ func TestADeniedConfirmDialogSendsNothing(t *testing.T) {
 // respond posts to a response URL and returns the status and the body.
 func respond(t *testing.T, u, body string) (int, string) {
 	t.Helper()
-	resp, err := http.Post(u, "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var out bytes.Buffer
-	out.ReadFrom(resp.Body)
-	return resp.StatusCode, out.String()
+	return send(t, http.MethodPost, u, "application/json", body)
 }
 
 func TestAResponseURLServesFiveTimesInHalfAnHour(t *testing.T) {

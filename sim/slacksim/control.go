@@ -97,19 +97,18 @@ func act[T any](f func(T) (any, error)) http.HandlerFunc {
 		dec := json.NewDecoder(r.Body)
 		if err := dec.Decode(&in); err != nil {
 			status := http.StatusBadRequest
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
+			if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 				status = http.StatusRequestEntityTooLarge
 			}
 			refusal(rw, status, "the body is not the JSON expected here: "+err.Error())
 			return
 		}
 		out, err := f(in)
-		var refused *RefusedError
+		refused, isRefused := errors.AsType[*RefusedError](err)
 		switch {
-		case errors.As(err, &refused) && refused.Errors != nil:
+		case isRefused && refused.Errors != nil:
 			reply(rw, refused.Status, obj{"error": refused.Why, "errors": refused.Errors})
-		case errors.As(err, &refused):
+		case isRefused:
 			refusal(rw, refused.Status, refused.Why)
 		case err != nil:
 			refusal(rw, http.StatusBadRequest, err.Error())

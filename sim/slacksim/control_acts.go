@@ -3,6 +3,7 @@ package slacksim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -121,9 +122,7 @@ func withFields(out Outcome, fields obj) obj {
 	if err := json.Unmarshal(encode(out), &merged); err != nil {
 		return fields
 	}
-	for k, v := range fields {
-		merged[k] = v
-	}
+	maps.Copy(merged, fields)
 	return merged
 }
 

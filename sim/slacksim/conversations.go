@@ -206,7 +206,8 @@ func (w *Workspace) listChannels(c *call, visible func(*channel) bool) (obj, *ap
 	for _, id := range w.channelOrder {
 		ch := w.channels[id]
 		kind, _ := ch.kindOf()
-		if slices.Contains(types, kind) && visible(ch) && !(c.flag("exclude_archived") && ch.Archived) {
+		hidden := ch.Archived && c.flag("exclude_archived")
+		if slices.Contains(types, kind) && visible(ch) && !hidden {
 			all = append(all, w.channelJSON(ch, false))
 		}
 	}

@@ -174,7 +174,7 @@ func (w *Workspace) faulty(rw http.ResponseWriter, r *http.Request, method strin
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.WriteHeader(http.StatusInternalServerError)
-	rw.Write([]byte("<!DOCTYPE html><html><head><title>Server Error</title></head><body><h1>Server Error</h1></body></html>\n"))
+	write(rw, []byte("<!DOCTYPE html><html><head><title>Server Error</title></head><body><h1>Server Error</h1></body></html>\n"))
 	return true
 }
 
@@ -199,6 +199,6 @@ func (w *Workspace) lostAnswer(rw http.ResponseWriter, method string) bool {
 		rw.WriteHeader(http.StatusGatewayTimeout)
 		return true
 	}
-	conn.Close() //nolint:errcheck // losing the connection is the purpose
+	conn.Close() //nolint:errcheck,gosec // losing the connection is the purpose
 	return true
 }

@@ -2,6 +2,7 @@ package slacksim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -47,18 +48,18 @@ func elementsOf(b obj) []obj {
 	var list []any
 	switch b["type"] {
 	case "actions", "context_actions":
-		list, _ = b["elements"].([]any) //nolint:errcheck // validated before
+		list, _ = b["elements"].([]any)
 	case "card":
-		list, _ = b["actions"].([]any) //nolint:errcheck // validated before
+		list, _ = b["actions"].([]any)
 	case "section":
 		list = []any{b["accessory"]}
 	case "input":
 		list = []any{b["element"]}
 	case "carousel":
-		cards, _ := b["elements"].([]any) //nolint:errcheck // validated before
+		cards, _ := b["elements"].([]any)
 		for _, c := range cards {
 			if card, ok := c.(obj); ok {
-				actions, _ := card["actions"].([]any) //nolint:errcheck // validated before
+				actions, _ := card["actions"].([]any)
 				list = append(list, actions...)
 			}
 		}
@@ -219,7 +220,7 @@ func (s formState) set(block, element obj, raw json.RawMessage) error {
 	case key == "selected_date_time":
 		n, ok := v.(float64)
 		if !ok {
-			return fmt.Errorf("a datetimepicker takes seconds since 1970")
+			return errors.New("a datetimepicker takes seconds since 1970")
 		}
 		v = int64(n)
 	case strings.HasPrefix(key, "selected_") && strings.HasSuffix(key, "s"):

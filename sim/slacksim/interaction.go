@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -108,15 +109,13 @@ func (w *Workspace) serveHook(rw http.ResponseWriter, r *http.Request) {
 	}
 	if e == nil {
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		io.WriteString(rw, "ok") //nolint:errcheck // the client is gone
+		write(rw, []byte("ok"))
 		return
 	}
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	rw.WriteHeader(status)
 	out := obj{"ok": false, "error": e.code}
-	for k, v := range e.extra {
-		out[k] = v
-	}
+	maps.Copy(out, e.extra)
 	writeJSON(rw, out)
 }
 

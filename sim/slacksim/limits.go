@@ -32,8 +32,8 @@ func (w *Workspace) take(key string, rate, burst float64) time.Duration {
 // limited returns how long the client must wait before this call, 0 when it may go ahead. The
 // caller holds mu.
 //
-// chat.postMessage is limited to one message per second per channel and several hundred per
-// minute per workspace, taken here to be 300 (https://docs.slack.dev/apis/web-api/rate-limits).
+// Posting is limited to one message per second per channel and several hundred per minute per
+// workspace, taken here to be 300 (https://docs.slack.dev/apis/web-api/rate-limits).
 func (w *Workspace) limited(name string, m method, c *call) time.Duration {
 	if wait := w.faultWait(name); wait > 0 {
 		return wait

@@ -1,11 +1,12 @@
 package slacksim_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func (r *rig) listen(tb testing.TB, handle func(*socketmode.Client, socketmode.E
 	tb.Helper()
 	before := r.Connections()
 	sm := socketmode.New(r.api)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(tb.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { sm.RunContext(ctx) })
 	wg.Go(func() {
@@ -170,16 +171,35 @@ func (r *rig) control(tb testing.TB, act string, body any) (int, map[string]any)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	resp, err := http.Post(r.url+"/control/slack/"+act, "application/json", bytes.NewReader(raw))
+	status, answer := send(tb, http.MethodPost, r.url+"/control/slack/"+act, "application/json", string(raw))
+	var out map[string]any
+	if err := json.Unmarshal([]byte(answer), &out); err != nil {
+		tb.Fatal(err)
+	}
+	return status, out
+}
+
+// send makes one request and returns the status and the body; status 0 and the error's text when
+// there was no answer.
+func send(tb testing.TB, method, u, kind, body string) (int, string) {
+	tb.Helper()
+	req, err := http.NewRequestWithContext(tb.Context(), method, u, strings.NewReader(body))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
 	defer resp.Body.Close()
-	var out map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
 		tb.Fatal(err)
 	}
-	return resp.StatusCode, out
+	return resp.StatusCode, string(answer)
 }
 
 func plain(s string) *slack.TextBlockObject {

@@ -76,7 +76,7 @@ func (w *Workspace) serveLink(rw http.ResponseWriter, r *http.Request) {
 	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 	conn, err := up.Upgrade(watch, r, nil)
 	if err != nil {
-		w.log.Warn("upgrade to a websocket", "err", err)
+		w.log.WarnContext(r.Context(), "upgrade to a websocket", "err", err)
 		return
 	}
 	s := &socket{conn: conn, net: watch.conn, stopped: make(chan struct{}), kick: make(chan struct{}, 1)}
@@ -178,7 +178,7 @@ func (w *Workspace) write(s *socket) {
 		}
 		if ending {
 			bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-			s.conn.WriteControl(websocket.CloseMessage, bye, time.Time{}) //nolint:errcheck // the connection is closed next
+			s.conn.WriteControl(websocket.CloseMessage, bye, time.Time{}) //nolint:errcheck,gosec // the connection is closed next
 			return
 		}
 		select {
@@ -244,7 +244,7 @@ func (s *socket) goSilent() {
 func (s *socket) abort() {
 	s.stop.Do(func() {
 		close(s.stopped)
-		s.conn.Close() //nolint:errcheck // it is being given up
+		s.conn.Close() //nolint:errcheck,gosec // it is being given up
 	})
 }
 

@@ -1,7 +1,6 @@
 package slacksim_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -25,7 +24,7 @@ type raw struct {
 
 func (r *rig) dial(tb testing.TB) *raw {
 	tb.Helper()
-	_, u, err := r.api.StartSocketModeContext(context.Background())
+	_, u, err := r.api.StartSocketModeContext(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}

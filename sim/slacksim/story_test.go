@@ -64,20 +64,19 @@ func TestAButtonOpensAModalWhoseSubmissionIsAnswered(t *testing.T) {
 	}
 	r.listen(t, func(c *socketmode.Client, ev socketmode.Event) {
 		cb, _ := ev.Data.(slack.InteractionCallback)
-		switch cb.Type {
-		case slack.InteractionTypeBlockActions:
+		if cb.Type == slack.InteractionTypeBlockActions {
 			c.Ack(*ev.Request)
 			if _, err := r.api.OpenView(cb.TriggerID, *modal("Deactivate", input("reason", "text"))); err != nil {
 				t.Error(err)
 			}
-		case slack.InteractionTypeViewSubmission:
-			next := answers[0]
-			answers = answers[1:]
-			if next == nil {
-				c.Ack(*ev.Request)
-			} else {
-				c.Ack(*ev.Request, next)
-			}
+			return
+		}
+		next := answers[0]
+		answers = answers[1:]
+		if next == nil {
+			c.Ack(*ev.Request)
+		} else {
+			c.Ack(*ev.Request, next)
 		}
 	})
 	_, ts, err := r.api.PostMessage(slacksim.ChannelRoot, slack.MsgOptionText("A key", false), slack.MsgOptionBlocks(buttons("key.deactivate")))

@@ -3,6 +3,7 @@ package slacksim
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func decodeBlocks(raw json.RawMessage) ([]any, error) {
 		return nil, fmt.Errorf("decode blocks: %w", err)
 	}
 	if dec.More() {
-		return nil, fmt.Errorf("decode blocks: more than one value")
+		return nil, errors.New("decode blocks: more than one value")
 	}
 	return list, nil
 }
@@ -245,7 +246,7 @@ func (c *checker) textObject(pointer string, v any, kind string, most int) {
 	if !ok {
 		return
 	}
-	typ, _ := t["type"].(string) //nolint:errcheck // a missing type falls into the default case
+	typ, _ := t["type"].(string)
 	switch {
 	case typ != plainText && typ != mrkdwn:
 		c.bad(pointer+"/type", "unsupported type: %s", typ)

@@ -38,7 +38,7 @@ func surfaces(kind string) []Surface {
 	return nil
 }
 
-// block checks one block. parent is nil at the top level and lists the allowed types inside a container.
+// block checks one block. Inside a container, parent lists the types allowed there; else it is nil.
 func (c *checker) block(pointer string, v any, parent []string) {
 	b, ok := c.object(pointer, v)
 	if !ok {

@@ -77,14 +77,14 @@ func (c *checker) elementBody(kind, pointer string, e obj) {
 		c.imageSource(pointer, e)
 	case "overflow":
 		c.props(pointer, e, "type", "action_id", "options", "confirm")
-		c.options(pointer, e, "options", plainText, 1, maxOverflow, true)
+		c.options(pointer, e, plainText, maxOverflow, true)
 	case "radio_buttons":
 		c.props(pointer, e, "type", "action_id", "options", "initial_option", "confirm", "focus_on_load")
-		c.options(pointer, e, "options", anyText, 1, maxChoices, false)
+		c.options(pointer, e, anyText, maxChoices, false)
 		c.initial(pointer, e, anyText)
 	case "checkboxes":
 		c.props(pointer, e, "type", "action_id", "options", "initial_options", "confirm", "focus_on_load")
-		c.options(pointer, e, "options", anyText, 1, maxChoices, false)
+		c.options(pointer, e, anyText, maxChoices, false)
 		c.initial(pointer, e, anyText)
 	case "plain_text_input", "email_text_input", "url_text_input", "number_input", "rich_text_input", "file_input":
 		c.typed(kind, pointer, e)
@@ -199,7 +199,7 @@ func (c *checker) choices(pointer string, e obj) {
 	case e["options"] == nil && e["option_groups"] == nil:
 		c.bad(pointer, "must define either `options` or `option_groups`")
 	case e["options"] != nil:
-		c.options(pointer, e, "options", plainText, 1, maxOptions, false)
+		c.options(pointer, e, plainText, maxOptions, false)
 	default:
 		for i, v := range c.list(pointer, e, "option_groups", 1, maxOptions) {
 			at := fmt.Sprintf("%s/option_groups/%d", pointer, i)
@@ -209,14 +209,14 @@ func (c *checker) choices(pointer string, e obj) {
 			}
 			c.props(at, g, "label", "options")
 			c.text(at, g, "label", plainText, maxOption, true)
-			c.options(at, g, "options", plainText, 1, maxOptions, false)
+			c.options(at, g, plainText, maxOptions, false)
 		}
 	}
 }
 
-func (c *checker) options(pointer string, e obj, key, kind string, least, most int, overflow bool) {
-	for i, v := range c.list(pointer, e, key, least, most) {
-		c.option(fmt.Sprintf("%s/%s/%d", pointer, key, i), v, kind, overflow)
+func (c *checker) options(pointer string, e obj, kind string, most int, overflow bool) {
+	for i, v := range c.list(pointer, e, "options", 1, most) {
+		c.option(fmt.Sprintf("%s/options/%d", pointer, i), v, kind, overflow)
 	}
 }
 

@@ -56,7 +56,7 @@ func (c *checker) richPart(pointer string, v any) {
 	if !ok {
 		return
 	}
-	kind, _ := p["type"].(string) //nolint:errcheck // a missing type falls into the default case
+	kind, _ := p["type"].(string)
 	switch kind {
 	case "rich_text_section":
 		c.props(pointer, p, "type", "elements")
@@ -94,7 +94,7 @@ func (c *checker) richInline(pointer string, p obj) {
 		if !ok {
 			continue
 		}
-		kind, _ := e["type"].(string) //nolint:errcheck // a missing type falls into the default case
+		kind, _ := e["type"].(string)
 		switch kind {
 		case "text":
 			c.need(at, e, "text", 1, maxMarkdown)

@@ -3,6 +3,8 @@ package slacksim_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,9 +36,7 @@ func field(element o) o { return o{"type": "input", "label": pt(1), "element": e
 func typed(extra o) o { return with(o{"type": "plain_text_input", "action_id": "t"}, extra) }
 
 func with(base, extra o) o {
-	for k, v := range extra {
-		base[k] = v
-	}
+	maps.Copy(base, extra)
 	return base
 }
 
@@ -49,7 +49,7 @@ func repeat(n int, f func(i int) any) []any {
 }
 
 func options(n int) []any {
-	return repeat(n, func(i int) any { return o{"text": pt(1), "value": fmt.Sprint(i)} })
+	return repeat(n, func(i int) any { return o{"text": pt(1), "value": strconv.Itoa(i)} })
 }
 
 func rows(n, columns, text int) []any {
@@ -90,12 +90,12 @@ func TestEachLimitOfBlockKitHoldsToTheCharacter(t *testing.T) {
 		{"action id", slacksim.SurfaceMessage, 255, "/blocks/0/elements/0/action_id", func(n int) any { return actions(button(o{"action_id": str(n)})) }},
 		{"block id", slacksim.SurfaceMessage, 255, "/blocks/0/block_id", func(n int) any { return o{"type": "divider", "block_id": str(n)} }},
 		{"actions", slacksim.SurfaceMessage, 25, "/blocks/0/elements", func(n int) any {
-			return actions(repeat(n, func(i int) any { return button(o{"action_id": fmt.Sprint(i)}) })...)
+			return actions(repeat(n, func(i int) any { return button(o{"action_id": strconv.Itoa(i)}) })...)
 		}},
 		{"context elements", slacksim.SurfaceMessage, 10, "/blocks/0/elements", func(n int) any { return o{"type": "context", "elements": repeat(n, func(int) any { return md(1) })} }},
 		{"context actions", slacksim.SurfaceMessage, 5, "/blocks/0/elements", func(n int) any {
 			return o{"type": "context_actions", "elements": repeat(n, func(i int) any {
-				return o{"type": "icon_button", "icon": "trash", "text": pt(1), "action_id": fmt.Sprint(i)}
+				return o{"type": "icon_button", "icon": "trash", "text": pt(1), "action_id": strconv.Itoa(i)}
 			})}
 		}},
 		{"select options", slacksim.SurfaceMessage, 100, "/blocks/0/elements/0/options", func(n int) any { return actions(menu(o{"options": options(n)})) }},

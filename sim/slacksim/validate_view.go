@@ -1,7 +1,5 @@
 package slacksim
 
-import "strings"
-
 // Limits of a view (https://docs.slack.dev/surfaces/modals).
 const (
 	maxViewTitle       = 24
@@ -63,9 +61,4 @@ func problemMessages(problems []Problem, prefix bool) []string {
 		}
 	}
 	return out
-}
-
-// sentence joins problems for a person or a log.
-func sentence(problems []Problem) string {
-	return strings.Join(problemMessages(problems, false), "; ")
 }

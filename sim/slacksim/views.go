@@ -73,7 +73,7 @@ func (w *Workspace) fill(v *view, o obj) {
 	}
 	v.title, v.submit, v.closeText = o["title"], o["submit"], o["close"]
 	v.clearAll, v.notify = o["clear_on_close"] == true, o["notify_on_close"] == true
-	list, _ := o["blocks"].([]any) //nolint:errcheck // validated before
+	list, _ := o["blocks"].([]any)
 	v.blocks = w.complete(list)
 	v.rawBlocks = encode(v.blocks)
 	v.errors = nil

@@ -76,10 +76,10 @@ func TestATriggerIsForThreeSecondsAndOneModal(t *testing.T) {
 	r.clock.Advance(2 * time.Second)
 	bad := m
 	bad.Title = plain(strings.Repeat("x", 25))
-	if _, err := r.api.OpenView(trigger, bad); err == nil {
+	if _, err = r.api.OpenView(trigger, bad); err == nil {
 		t.Error("a title of 25 characters was taken")
 	}
-	if _, err := r.api.OpenView(trigger, m); err != nil {
+	if _, err = r.api.OpenView(trigger, m); err != nil {
 		t.Errorf("a refused view used up its trigger: %v", err)
 	}
 	_, err = r.api.OpenView(trigger, m)
@@ -156,7 +156,7 @@ func TestAnUpdateKeepsWhatWasTypedAndMindsItsHash(t *testing.T) {
 	}
 	_, err = r.api.UpdateView(*modal("Form 3", input("reason", "text")), "", v.Hash, v.ID)
 	wantError(t, "an old hash", err, "hash_conflict")
-	if _, err := r.CloseView(slacksim.UserAna, v.ID, false); err != nil {
+	if _, err = r.CloseView(slacksim.UserAna, v.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	_, err = r.api.UpdateView(*modal("Form 4", input("reason", "text")), "", "", v.ID)
