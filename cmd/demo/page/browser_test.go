@@ -57,6 +57,7 @@ func browser(t *testing.T, width, height int) context.Context {
 // complain makes the test fail on an uncaught exception or on an error in the console, a violation of the
 // Content-Security-Policy included.
 func complain(ctx context.Context, t *testing.T) {
+	t.Helper()
 	for m, err := range chromedp.Console(ctx) {
 		if err != nil {
 			return

@@ -1,7 +1,6 @@
 package page_test
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -11,11 +10,15 @@ import (
 	"github.com/rootcheck-bot/rootcheck/cmd/demo/page"
 )
 
-func get(t *testing.T, method, target string) *http.Response {
+func get(t *testing.T, method, target, etag string) *httptest.ResponseRecorder {
 	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
+	if etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
 	rec := httptest.NewRecorder()
-	page.Handler().ServeHTTP(rec, httptest.NewRequest(method, target, http.NoBody))
-	return rec.Result()
+	page.Handler().ServeHTTP(rec, req)
+	return rec
 }
 
 func TestHandlerServesThePage(t *testing.T) {
@@ -36,14 +39,14 @@ func TestHandlerServesThePage(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			res := get(t, tt.method, tt.target)
-			if res.StatusCode != tt.status {
-				t.Fatalf("status %d, want %d", res.StatusCode, tt.status)
+			res := get(t, tt.method, tt.target, "")
+			if res.Code != tt.status {
+				t.Fatalf("status %d, want %d", res.Code, tt.status)
 			}
-			if tt.kind != "" && res.Header.Get("Content-Type") != tt.kind {
-				t.Errorf("Content-Type %q, want %q", res.Header.Get("Content-Type"), tt.kind)
+			if tt.kind != "" && res.Header().Get("Content-Type") != tt.kind {
+				t.Errorf("Content-Type %q, want %q", res.Header().Get("Content-Type"), tt.kind)
 			}
-			csp := res.Header.Get("Content-Security-Policy")
+			csp := res.Header().Get("Content-Security-Policy")
 			if tt.status == 200 && (!strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe")) {
 				t.Errorf("Content-Security-Policy %q lets more than the page's own files in", csp)
 			}
@@ -52,11 +55,8 @@ func TestHandlerServesThePage(t *testing.T) {
 }
 
 func TestAnUnchangedFileIsNotSentAgain(t *testing.T) {
-	first := get(t, http.MethodGet, "/js/main.js")
-	req := httptest.NewRequest(http.MethodGet, "/js/main.js", http.NoBody)
-	req.Header.Set("If-None-Match", first.Header.Get("ETag"))
-	rec := httptest.NewRecorder()
-	page.Handler().ServeHTTP(rec, req)
+	first := get(t, http.MethodGet, "/js/main.js", "")
+	rec := get(t, http.MethodGet, "/js/main.js", first.Header().Get("ETag"))
 	if rec.Code != http.StatusNotModified || rec.Body.Len() != 0 {
 		t.Errorf("status %d with %d bytes, want 304 with none", rec.Code, rec.Body.Len())
 	}
@@ -98,13 +98,9 @@ func TestTheFilesHoldNoWayToRunOrFetchWhatIsForeign(t *testing.T) {
 
 func body(t *testing.T, target string) string {
 	t.Helper()
-	res := get(t, http.MethodGet, target)
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("%s: status %d", target, res.StatusCode)
+	res := get(t, http.MethodGet, target, "")
+	if res.Code != http.StatusOK {
+		t.Fatalf("%s: status %d", target, res.Code)
 	}
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(raw)
+	return res.Body.String()
 }

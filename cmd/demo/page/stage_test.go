@@ -18,11 +18,16 @@ type doc = map[string]any
 
 // object returns the object at the end of a path of keys, or nil when there is none.
 func object(v any, path ...string) doc {
-	d, ok := v.(doc)
 	for _, key := range path {
-		if d, ok = d[key].(doc); !ok {
+		d, ok := v.(doc)
+		if !ok {
 			return nil
 		}
+		v = d[key]
+	}
+	d, ok := v.(doc)
+	if !ok {
+		return nil
 	}
 	return d
 }
