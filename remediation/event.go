@@ -77,7 +77,8 @@ type BlockFacts struct {
 	Intact   bool // the policy's document equals the shipped template
 }
 
-// find tells whether the request's key is there. known is false where the reading cannot tell.
+// find tells whether the request's key is there. known is false where the reading cannot tell: it failed, or it is a
+// credential report from before our own last call.
 func (f Facts) find(r Request) (k posture.Key, present, known bool) {
 	if f.Gap != nil {
 		return k, false, false
@@ -85,7 +86,7 @@ func (f Facts) find(r Request) (k posture.Key, present, known bool) {
 	if f.NoKeys {
 		return k, false, true
 	}
-	if !f.KeysKnown {
+	if !f.KeysKnown || f.KeysAt.Before(r.ChangedAt) {
 		return k, false, false
 	}
 	for _, c := range f.Keys {

@@ -279,7 +279,7 @@ func (s *step) begin(doing, asked State) {
 		s.effect(EffectRead, s.now.Add(guidedReadEvery))
 	case MeansOrganization, MeansRootCredentials:
 		s.r.Attempt++
-		s.r.ActedOn = true
+		s.r.ActedOn, s.r.ChangedAt = true, s.now
 		s.to(doing, NoteBegun, audit.RemediationAttempted)
 		s.effect(EffectRead, s.now.Add(stuckAfter))
 	case MeansNone:
@@ -307,7 +307,7 @@ func (s *step) ownerDone() {
 // missing notes that AWS could not be read. Nothing is concluded from it but that the watch does not advance.
 func (s *step) missing() {
 	s.effect(EffectRead, s.now.Add(rereadAfter(s.r)))
-	if s.r.Note == NoteReadingMissing {
+	if s.r.Note == NoteReadingMissing || s.e.Facts.Gap == nil {
 		return
 	}
 	s.r.Note, s.changed, s.action = NoteReadingMissing, true, audit.RemediationUncertain
@@ -371,7 +371,7 @@ func (s *step) beginUndo() {
 		return
 	}
 	s.r.Attempt++
-	s.r.ActedOn = true
+	s.r.ActedOn, s.r.ChangedAt = true, s.now
 	s.to(s.r.State, NoteBegun, audit.RemediationAttempted)
 	s.effect(EffectRead, s.now.Add(stuckAfter))
 }

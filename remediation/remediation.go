@@ -173,6 +173,7 @@ type Request struct {
 	OtherKeys  []string      `json:"other_keys,omitempty"` // fingerprints of the account's other keys, known since the start
 
 	Attempt    int       `json:"attempt,omitempty"`      // changing calls under the present confirmation
+	ChangedAt  time.Time `json:"changed_at,omitzero"`    // when the last changing call began; older readings tell nothing
 	OwnerDone  time.Time `json:"owner_done,omitzero"`    // when the owner pressed Done
 	CleanReads int       `json:"clean_reads,omitempty"`  // of the verification
 	CleanAt    time.Time `json:"clean_at,omitzero"`      // the first clean read in a row
