@@ -14,12 +14,12 @@ func (e Evidence) judgeActivity(p Policy, now time.Time) verdict {
 	signedIn, keyUsed := usedSince(e.SignIn, start), usedSince(key, start)
 	switch {
 	case signedIn && keyUsed:
-		return failed(CodeSignInAndKeyUse, "The root user signed in at "+clock(e.SignIn.Value.At, now)+
-			" and used an access key at "+clock(key.Value.At, now), e.SignIn.stamp(), key.stamp()).at(later(e.SignIn.Value.At, key.Value.At))
+		return e.used(failed(CodeSignInAndKeyUse, "The root user signed in at "+clock(e.SignIn.Value.At, now)+
+			" and used an access key at "+clock(key.Value.At, now), e.SignIn.stamp(), key.stamp()), e.SignIn, key)
 	case signedIn:
-		return failed(CodeSignIn, "The root user signed in at "+clock(e.SignIn.Value.At, now), e.SignIn.stamp()).at(e.SignIn.Value.At)
+		return e.used(failed(CodeSignIn, "The root user signed in at "+clock(e.SignIn.Value.At, now), e.SignIn.stamp()), e.SignIn)
 	case keyUsed:
-		return failed(CodeKeyUse, "A root access key was used at "+clock(key.Value.At, now), key.stamp()).at(key.Value.At)
+		return e.used(failed(CodeKeyUse, "A root access key was used at "+clock(key.Value.At, now), key.stamp()), key)
 	case !e.SignIn.Known():
 		return e.unknown(CodeSignInUnknown, "When the root user last signed in could not be read", e.SignIn.why())
 	case !e.KeyUse.Known():
@@ -56,16 +56,20 @@ func (e Evidence) latestKeyUse() Fact[Use] {
 	return latest
 }
 
-func (v verdict) at(used time.Time) verdict {
-	v.used = used
-	return v
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
+// used notes the latest of the uses that fail, and ages the verdict by every fact that was weighed: the next digest counts
+// from the oldest, or a use that the older one could not show yet would never be told.
+func (e Evidence) used(v verdict, uses ...Fact[Use]) verdict {
+	for _, u := range uses {
+		if u.Value.At.After(v.used) {
+			v.used = u.Value.At
+		}
 	}
-	return a
+	for _, f := range []Fact[Use]{e.SignIn, e.KeyUse} {
+		if f.Known() {
+			v.weighed = append(v.weighed, f.stamp())
+		}
+	}
+	return v
 }
 
 // usedSince reports whether a use is known to have been at start or later; never is before any start. A time that has not come yet counts: a clock is

@@ -69,5 +69,5 @@ type Finding struct {
 	Subjects string    `json:"subjects,omitempty"` // what it fails by, such as the fingerprints of keys, sorted, with a space between
 	Degree   int       `json:"degree,omitempty"`   // how badly it fails, against the same control and account at another time; 0: not told
 	Blocked  bool      `json:"blocked,omitempty"`  // the root user is blocked: the credential exists and cannot be used
-	At       time.Time `json:"at"`                 // the oldest fact that the judgement rests on
+	At       time.Time `json:"at"`                 // the oldest fact that was weighed; where nothing was known, the look
 }

@@ -196,7 +196,11 @@ func TestAValueBesideAGapDoesNotCount(t *testing.T) {
 }
 
 func TestAFindingIsAsOldAsItsOldestFact(t *testing.T) {
-	f, _ := judge(t, "signin=report:never@4h keyuse=never@1h").Finding(posture.RootActivity)
+	f, _ := judge(t, "signin=2h keyuse=report:never@4h").Finding(posture.RootActivity)
+	if want := noon().Add(-4 * time.Hour); !f.At.Equal(want) || !f.AsOf.IsZero() {
+		t.Errorf("a sign-in read now, beside an older report, is of %v and as of %v", f.At, f.AsOf)
+	}
+	f, _ = judge(t, "signin=report:never@4h keyuse=never@1h").Finding(posture.RootActivity)
 	if want := noon().Add(-4 * time.Hour); !f.At.Equal(want) || !f.AsOf.Equal(want) {
 		t.Errorf("is of %v, as of %v, want %v", f.At, f.AsOf, want)
 	}

@@ -87,7 +87,8 @@ type verdict struct {
 	degree  int
 	by      []string
 	gap     *Gap
-	stamps  []stamp
+	stamps  []stamp // what the verdict rests on
+	weighed []stamp // what was looked at besides, and only ages it
 }
 
 func passed(c Code, text string, s ...stamp) verdict {
@@ -135,7 +136,7 @@ func (v verdict) finding(c ControlInfo, looked, now time.Time) Finding {
 	if looked.IsZero() {
 		f.At = now
 	}
-	for i, s := range v.stamps {
+	for i, s := range slices.Concat(v.stamps, v.weighed) {
 		if i == 0 || s.At.Before(f.At) {
 			f.At = s.At
 		}
