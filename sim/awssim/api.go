@@ -20,6 +20,18 @@ type operation struct {
 	free     bool               // no permission is needed and none can be taken away
 }
 
+// Mount puts the API at a prefix such as "/aws" and the control API where it belongs. The prefix is served with and
+// without a slash at its end: some clients (botocore) send calls to the endpoint as it is written, and follow no redirect.
+func (o *Organization) Mount(mux *http.ServeMux, prefix string) {
+	prefix = strings.TrimSuffix(prefix, "/")
+	api := http.StripPrefix(prefix, o.API())
+	if prefix != "" {
+		mux.Handle(prefix, api)
+	}
+	mux.Handle(prefix+"/", api)
+	mux.Handle("/control/aws/", o.Control())
+}
+
 // API answers the calls of all services at whatever path it is mounted, with the mount point stripped.
 func (o *Organization) API() http.Handler { return http.HandlerFunc(o.serveAPI) }
 

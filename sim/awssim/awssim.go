@@ -35,7 +35,7 @@ const defaultCallLog = 10_000
 
 // Config says what organization to simulate and how well it behaves.
 type Config struct {
-	Now         func() time.Time // the injected clock; without one, time stands still at the founding of the organization
+	Now         func() time.Time // the injected clock; without one, time stands still in April 2026
 	Seed        int64            // same seed, same organization
 	Accounts    int              // accounts in the organization; 0 or fewer than the hand-made ones means the hand-made ones only
 	Latency     time.Duration    // real time that each call takes
@@ -79,7 +79,7 @@ type Organization struct {
 // New returns an organization with its hand-made accounts and, above those, as many generated ones as asked for.
 func New(c Config) *Organization {
 	if c.Now == nil {
-		c.Now = func() time.Time { return founded }
+		c.Now = func() time.Time { return founded.Add(3000 * day) }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

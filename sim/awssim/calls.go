@@ -8,7 +8,7 @@ import (
 
 // Call is one call as the log remembers it.
 type Call struct {
-	At        time.Time `json:"at"`
+	At        time.Time `json:"at"`        // of the injected clock, not rounded
 	Principal string    `json:"principal"` // ARN of the caller; empty when it was not known
 	KeyID     string    `json:"key_id"`    // that signed
 	Account   string    `json:"account"`   // that the call is about
@@ -62,7 +62,7 @@ func (l *callLog) list() []Call {
 // note remembers a call and what came of it.
 func (o *Organization) note(c *call, now time.Time, err error, s spoil) {
 	n := Call{
-		At: now, KeyID: c.credential.keyID, Service: c.service, Action: c.action, Outcome: "ok", Effect: c.effect,
+		At: o.config.Now().UTC(), KeyID: c.credential.keyID, Service: c.service, Action: c.action, Outcome: "ok", Effect: c.effect,
 		Fault: s.kind, Region: c.credential.region, RequestID: c.id, Account: c.target,
 	}
 	for _, name := range []string{"AccessKeyId", "SerialNumber", "CertificateId", "PolicyId", "TaskPolicyArn.arn", "RoleArn"} {

@@ -39,8 +39,8 @@ const (
 	labReadOnlyUser = "lab-readonly"
 )
 
-// founded is when the organization began, and where a clock stands that nobody brought.
-var founded = time.Date(2024, time.March, 4, 9, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a date, never changed
+// founded is when the organization's accounts were made; its oldest key is younger for as long as clocks are after 2024.
+var founded = time.Date(2018, time.February, 5, 9, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a date, never changed
 
 const day = 24 * time.Hour
 

@@ -185,6 +185,7 @@ func TestUnknownCallsGetTheErrorOfTheirProtocol(t *testing.T) {
 	}{
 		{"an action that IAM does not have", "iam", "/", form, "", "Action=Nonsense&Version=2010-05-08", 400, "<Code>InvalidAction</Code>"},
 		{"an action of another version", "iam", "/", form, "", "Action=ListAccessKeys&Version=2011-06-15", 400, "<Code>InvalidAction</Code>"},
+		{"the mount point without its slash", "iam", "", form, "", "Action=Nonsense&Version=2010-05-08", 400, "<Code>InvalidAction</Code>"},
 		{"no action at all", "sts", "/", form, "", "", 400, "<Code>MissingAction</Code>"},
 		{"an action of a service that is not here", "ec2", "/", form, "", "Action=DescribeInstances&Version=2016-11-15", 400, "<Code>InvalidAction</Code>"},
 		{"a target that Organizations does not have", "organizations", "/", json, "AWSOrganizationsV20161128.Nonsense", "{}", 400, `"__type":"UnknownOperationException"`},

@@ -55,8 +55,7 @@ func newRig(t *testing.T, change func(*awssim.Config)) *rig {
 	}
 	o := awssim.New(config)
 	mux := http.NewServeMux()
-	mux.Handle("/aws/", http.StripPrefix("/aws", o.API()))
-	mux.Handle("/control/aws/", o.Control())
+	o.Mount(mux, "/aws")
 	s := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		o.Close()
