@@ -111,7 +111,7 @@ func TestARunCountsUp(t *testing.T) {
 	run.Add(judge(t, "keys=?denied mfa=?denied signin=never@2h keyuse=never@3h"))
 	run.Add(judge(t, "keys=no state=SUSPENDED signin=2h"))
 	run.Expected++
-	run.Add(judge(t, "keys=no mfa=on cert=no signin=1h@1h"))
+	run.Add(judge(t, "keys=no mfa=on cert=no signin=1h@5h"))
 	run.AddFinding(posture.EvaluateOrganization("acme", posture.Told(false, "ListOrganizationsFeatures", noon()), noon()))
 
 	if got := run.Coverage(); got != "4 of 7 accounts scanned" {
@@ -136,7 +136,7 @@ func TestARunCountsUp(t *testing.T) {
 	if d := cmp.Diff(units, run.Units); d != "" {
 		t.Error(d)
 	}
-	if run.Failing() != 3 || !run.ActivityToldUntil().Equal(noon().Add(-3*time.Hour)) {
+	if run.Failing() != 3 || !run.ActivityToldUntil().Equal(noon().Add(-5*time.Hour)) {
 		t.Errorf("%d failing, activity told until %v", run.Failing(), run.ActivityToldUntil())
 	}
 }
