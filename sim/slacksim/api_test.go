@@ -361,9 +361,11 @@ func TestFaultsOfTheWebAPI(t *testing.T) {
 	}{
 		{"http_500", 500, "<!DOCTYPE html>"},
 		{"rate_limit", 429, "ratelimited"},
+		{"error", 200, `"error":"token_revoked"`},
+		{"garbage", 200, `"channel":"C0`},
 		{"timeout_after_commit", 0, "EOF"},
 	} {
-		if status, out := r.control(t, "fault", map[string]any{"kind": c.kind, "for": "10s", "method": "auth.test"}); status != 200 {
+		if status, out := r.control(t, "fault", map[string]any{"kind": c.kind, "for": "10s", "method": "auth.test", "error": "token_revoked"}); status != 200 {
 			t.Fatal(out)
 		}
 		if status, body := get(); status != c.status || !strings.Contains(body, c.want) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"mime"
 	"net"
 	"net/http"
@@ -130,6 +131,7 @@ func refusal(rw http.ResponseWriter, status int, why string) {
 
 // controlState answers the whole state. With ?since=REV and &wait=20s it answers only once the
 // revision is another, or {"rev","unchanged":true} when the time is over; If-None-Match works too.
+// With ?messages=N each conversation has its newest N only.
 func (w *Workspace) controlState(rw http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if since, err := strconv.ParseUint(q.Get("since"), 10, 64); err == nil {
@@ -138,7 +140,11 @@ func (w *Workspace) controlState(rw http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	state, rev := w.State()
+	newest, err := strconv.Atoi(q.Get("messages"))
+	if err != nil || newest <= 0 {
+		newest = math.MaxInt
+	}
+	state, rev := w.state(newest)
 	tag := `"` + strconv.FormatUint(rev, 10) + `"`
 	rw.Header().Set("ETag", tag)
 	rw.Header().Set("Cache-Control", "no-cache")

@@ -132,11 +132,12 @@ type faultBody struct {
 	Method  string `json:"method"`
 	Count   int    `json:"count"`
 	Latency string `json:"latency"`
+	Code    string `json:"error"`
 	All     bool   `json:"all"`
 }
 
 func (w *Workspace) controlFault(b faultBody) (any, error) {
-	f := Fault{Kind: b.Kind, Method: b.Method, Count: b.Count, All: b.All}
+	f := Fault{Kind: b.Kind, Method: b.Method, Count: b.Count, Code: b.Code, All: b.All}
 	var err error
 	if b.For != "" {
 		if f.For, err = time.ParseDuration(b.For); err != nil {

@@ -102,6 +102,9 @@ func TestTheStateCanBeWaitedFor(t *testing.T) {
 	if _, out := get(since, ""); out["unchanged"] != true {
 		t.Errorf("nothing changed, and yet %v", out)
 	}
+	if _, out := get("?messages=1", ""); out["rev"] != rev {
+		t.Errorf("asking for fewer messages gave rev %v", out["rev"])
+	}
 	done := make(chan map[string]any)
 	go func() {
 		_, out := get(since+"&wait=20s", "")

@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -88,6 +89,18 @@ func (w *Workspace) messageEvent(u *User, ch *channel, m *message) *envelope {
 	}
 	ev["channel_type"] = channelType
 	return w.event(kind, u.ID, ev)
+}
+
+// Emit delivers an envelope of any type and payload, whether or not Slack would, and waits for its
+// first acknowledgement. It serves tests of what an app does with what it does not expect; nobody
+// is subscribed to it and no person sees it fail.
+func (w *Workspace) Emit(kind string, payload json.RawMessage) Outcome {
+	w.mu.Lock()
+	e := w.deliver(kind, "", false, nil)
+	e.payload = payload
+	w.dispatch(e)
+	w.mu.Unlock()
+	return w.await(e, "")
 }
 
 // event delivers an Events API envelope, nil when the app is not subscribed. The caller holds mu.

@@ -13,7 +13,7 @@ type AckRecord struct {
 	// Kind is "events_api", "slash_commands" or "interactive"; "" when the envelope is unknown.
 	Kind string `json:"kind"`
 	// Outcome is "acked", "timeout", "late", "duplicate", "unknown", "too_large", "fragmented",
-	// "malformed" or "no_connection".
+	// "malformed", "lost" or "no_connection".
 	Outcome string `json:"outcome"`
 	// Millis is how long the app took, from when the envelope was handed to a socket.
 	Millis float64 `json:"ms"`
@@ -102,6 +102,9 @@ func (w *Workspace) dispatch(e *envelope) {
 	w.waiting++
 	for _, s := range targets {
 		s.send(data)
+		if w.active("duplicate") {
+			s.send(data)
+		}
 	}
 	e.timer = time.AfterFunc(w.cfg.AckTimeout, func() { w.expire(e) })
 }
@@ -237,6 +240,8 @@ func (w *Workspace) acknowledged(s *socket, data []byte, fragmented bool) {
 	switch {
 	case err != nil || in.EnvelopeID == "":
 		rec.Outcome = "malformed"
+	case w.active("lose_acks"):
+		rec.Outcome = "lost"
 	case len(data) >= maxAckBytes:
 		rec.Outcome = "too_large"
 	case fragmented:

@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -20,6 +21,8 @@ type Fault struct {
 	Count int
 	// Latency is what "slow" adds to each call; 2 s when 0.
 	Latency time.Duration
+	// Code is the error name that "error" answers, such as "token_revoked"; "internal_error" when "".
+	Code string
 	// All makes "refresh" recycle every connection and not just the oldest.
 	All bool
 }
@@ -38,15 +41,19 @@ type fault struct {
 //	half_open             the connections of now stay and pass nothing more
 //	http_500              the Web API answers with an HTML page
 //	rate_limit            the Web API answers 429 with Retry-After
+//	error                 the Web API answers an error of Slack's, by name
+//	garbage               the Web API answers JSON that breaks off
 //	slow                  the Web API takes longer
 //	broadcast             every envelope goes to every connection
+//	duplicate             every envelope is sent twice on its connection
+//	lose_acks             acknowledgements are lost on the way
 //	timeout_after_commit  the Web API does what it was asked and the answer is lost
 //	drop_ephemeral        ephemeral messages are accepted and never shown
 //	clear                 ends every fault
 func FaultKinds() []string {
 	return []string{
-		"disconnect", "refresh", "link_disabled", "half_open", "http_500", "rate_limit", "slow",
-		"broadcast", "timeout_after_commit", "drop_ephemeral", "clear",
+		"disconnect", "refresh", "link_disabled", "half_open", "http_500", "rate_limit", "error", "garbage", "slow",
+		"broadcast", "duplicate", "lose_acks", "timeout_after_commit", "drop_ephemeral", "clear",
 	}
 }
 
@@ -161,6 +168,8 @@ func (w *Workspace) faulty(rw http.ResponseWriter, r *http.Request, method strin
 	w.mu.Lock()
 	slow := w.current("slow", method, true)
 	broken := w.current("http_500", method, true)
+	wrong := w.current("error", method, true)
+	garbled := w.current("garbage", method, true)
 	w.mu.Unlock()
 	if slow != nil {
 		latency := slow.Latency
@@ -169,7 +178,16 @@ func (w *Workspace) faulty(rw http.ResponseWriter, r *http.Request, method strin
 		}
 		w.wait(r, latency)
 	}
-	if broken == nil {
+	switch {
+	case broken != nil:
+	case wrong != nil:
+		answer(rw, obj{"ok": false, "error": cmp.Or(wrong.Code, "internal_error")})
+		return true
+	case garbled != nil:
+		rw.Header().Set("Content-Type", "application/json; charset=utf-8")
+		write(rw, []byte(`{"ok":true,"channel":"C0`))
+		return true
+	default:
 		return false
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")

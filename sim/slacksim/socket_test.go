@@ -349,6 +349,44 @@ func TestAHalfOpenConnectionSwallowsEnvelopes(t *testing.T) {
 	}
 }
 
+func TestDuplicatesAndLostAcknowledgementsCanBeOrdered(t *testing.T) {
+	r := newRig(t, impatient)
+	c := r.dial(t).hello()
+	r.Inject(slacksim.Fault{Kind: "duplicate"})
+	go r.command(slacksim.UserAna, "")
+	one, two := c.frame(), c.frame()
+	if one["envelope_id"] != two["envelope_id"] {
+		t.Errorf("got %v and %v", one, two)
+	}
+	c.ack(one)
+	r.Inject(slacksim.Fault{Kind: "clear"})
+	r.Inject(slacksim.Fault{Kind: "lose_acks"})
+	done := make(chan slacksim.Outcome)
+	go func() {
+		out, _ := r.command(slacksim.UserBen, "")
+		done <- out
+	}()
+	c.ack(c.frame())
+	if out := <-done; out.Acked || out.Error == "" {
+		t.Errorf("Ben saw %+v", out)
+	}
+}
+
+func TestAnEnvelopeOfAnyShapeCanBeSent(t *testing.T) {
+	r := newRig(t, impatient)
+	c := r.dial(t).hello()
+	done := make(chan slacksim.Outcome)
+	go func() { done <- r.Emit("interactive", json.RawMessage(`{"type":"from_the_future"}`)) }()
+	f := c.frame()
+	if payload, _ := f["payload"].(map[string]any); payload["type"] != "from_the_future" {
+		t.Errorf("got %v", f)
+	}
+	c.ack(f)
+	if out := <-done; !out.OK {
+		t.Errorf("got %+v", out)
+	}
+}
+
 func TestTheServerPingsAndAnswersPings(t *testing.T) {
 	r := newRig(t, func(c *slacksim.Config) { c.PingInterval = 10 * time.Millisecond })
 	c := r.dial(t).hello()

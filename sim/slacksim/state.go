@@ -2,20 +2,24 @@ package slacksim
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"time"
 )
 
 // State returns what everybody sees now, as the object that GET /control/slack/state answers, and
 // its revision, which grows with every change.
-func (w *Workspace) State() (json.RawMessage, uint64) {
-	snapshot, rev := w.snapshot()
+func (w *Workspace) State() (json.RawMessage, uint64) { return w.state(math.MaxInt) }
+
+// state gives each conversation its newest messages only.
+func (w *Workspace) state(newest int) (json.RawMessage, uint64) {
+	snapshot, rev := w.snapshot(newest)
 	return encode(snapshot), rev
 }
 
 // snapshot collects the state. What it returns shares only values that are never changed in
 // place, so that encoding it holds up nobody.
-func (w *Workspace) snapshot() (obj, uint64) {
+func (w *Workspace) snapshot(newest int) (obj, uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	users := []obj{}
@@ -35,7 +39,7 @@ func (w *Workspace) snapshot() (obj, uint64) {
 	}
 	channels := []obj{}
 	for _, id := range w.channelOrder {
-		channels = append(channels, w.channelState(w.channels[id]))
+		channels = append(channels, w.channelState(w.channels[id], newest))
 	}
 	groups := []Group{}
 	for _, id := range w.groupOrder {
@@ -66,14 +70,16 @@ func (w *Workspace) snapshot() (obj, uint64) {
 }
 
 // channelState is a conversation as the people in it see it. The caller holds mu.
-func (w *Workspace) channelState(ch *channel) obj {
-	messages := make([]obj, 0, len(ch.messages))
-	for _, m := range ch.messages {
+func (w *Workspace) channelState(ch *channel, newest int) obj {
+	shown := ch.messages[max(0, len(ch.messages)-newest):]
+	messages := make([]obj, 0, len(shown))
+	for _, m := range shown {
 		messages = append(messages, w.messageState(m))
 	}
 	return obj{
 		"id": ch.ID, "name": ch.Name, "topic": ch.Topic, "is_private": ch.Private, "is_im": ch.im, "is_mpim": ch.mpim,
-		"is_archived": ch.Archived, "is_ext_shared": ch.Shared, "user": ch.user, "members": ch.memberIDs(), "messages": messages,
+		"is_archived": ch.Archived, "is_ext_shared": ch.Shared, "user": ch.user, "members": ch.memberIDs(),
+		"messages": messages, "message_count": len(ch.messages),
 	}
 }
 

@@ -83,7 +83,7 @@ func (c *checker) elementBody(kind, pointer string, e obj) {
 		c.options(pointer, e, anyText, maxChoices, false)
 		c.initial(pointer, e, anyText)
 	case "checkboxes":
-		c.props(pointer, e, "type", "action_id", "options", "initial_options", "confirm", "focus_on_load")
+		c.props(pointer, e, "type", "action_id", "options", "initial_options", "confirm", "focus_on_load", "visible_to_user_ids")
 		c.options(pointer, e, anyText, maxChoices, false)
 		c.initial(pointer, e, anyText)
 	case "plain_text_input", "email_text_input", "url_text_input", "number_input", "rich_text_input", "file_input":
@@ -107,7 +107,8 @@ func (c *checker) button(kind, pointer string, e obj) {
 	c.str(pointer, e, "accessibility_label", 0, maxButton)
 	switch kind {
 	case "button":
-		c.props(pointer, e, "type", "action_id", "text", "value", "url", "style", "confirm", "accessibility_label", "agent_prompt", "visible_to_user_ids")
+		c.props(pointer, e, "type", "action_id", "text", "value", "url", "style", "confirm", "accessibility_label",
+			"agent_prompt", "agent_prompt_display", "visible_to_user_ids")
 		c.text(pointer, e, "text", plainText, maxButton, true)
 		c.str(pointer, e, "value", 0, maxValue)
 		c.str(pointer, e, "url", 0, maxURL)
