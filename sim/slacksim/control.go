@@ -26,6 +26,8 @@ func (w *Workspace) Control() http.Handler {
 	mux.HandleFunc("POST /control/slack/message", act(w.controlMessage))
 	mux.HandleFunc("POST /control/slack/fault", act(w.controlFault))
 	mux.HandleFunc("POST /control/slack/person", act(w.controlPerson))
+	mux.HandleFunc("POST /control/slack/channel", act(w.controlChannel))
+	mux.HandleFunc("POST /control/slack/emit", act(w.controlEmit))
 	mux.HandleFunc("GET /control/slack/state", w.controlState)
 	mux.HandleFunc("GET /control/slack/calls", func(rw http.ResponseWriter, _ *http.Request) { reply(rw, http.StatusOK, w.Calls()) })
 	mux.HandleFunc("GET /control/slack/acks", func(rw http.ResponseWriter, _ *http.Request) { reply(rw, http.StatusOK, w.Acks()) })

@@ -173,3 +173,38 @@ type personBody struct {
 func (w *Workspace) controlPerson(b personBody) (any, error) {
 	return w.SetPerson(Person(b))
 }
+
+type channelBody struct {
+	Channel  string `json:"channel"`
+	Archived *bool  `json:"archived"`
+	Shared   *bool  `json:"shared"`
+	Private  *bool  `json:"private"`
+}
+
+// controlChannel changes a channel's standing; who is in it changes with person.
+func (w *Workspace) controlChannel(b channelBody) (any, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ch := w.findChannel(b.Channel)
+	if ch == nil {
+		return nil, refuse(http.StatusNotFound, "there is no channel %q", b.Channel)
+	}
+	set(&ch.Archived, b.Archived)
+	set(&ch.Shared, b.Shared)
+	set(&ch.Private, b.Private)
+	w.touch()
+	return w.channelState(ch, 0), nil
+}
+
+type emitBody struct {
+	Type    string          `json:"type"`
+	Payload json.RawMessage `json:"payload"`
+}
+
+// controlEmit sends an envelope of any type and payload.
+func (w *Workspace) controlEmit(b emitBody) (any, error) {
+	if b.Type == "" || len(b.Payload) == 0 {
+		return nil, refuse(http.StatusBadRequest, "an envelope needs a type and a payload")
+	}
+	return w.Emit(b.Type, b.Payload), nil
+}

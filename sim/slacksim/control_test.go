@@ -176,6 +176,26 @@ func TestAPersonsStandingChanges(t *testing.T) {
 	wantError(t, "posting after the bot was removed", err, "channel_not_found")
 }
 
+func TestAChannelIsArchivedAndShared(t *testing.T) {
+	r := newRig(t, func(c *slacksim.Config) { c.BotScopes = append(slacksim.DefaultBotScopes(), "chat:write.public") })
+	if status, out := r.control(t, "channel", map[string]any{"channel": "#aws-root", "shared": true}); status != 200 || out["is_ext_shared"] != true {
+		t.Fatal(status, out)
+	}
+	c, err := r.api.GetConversationInfo(&slack.GetConversationInfoInput{ChannelID: slacksim.ChannelRoot})
+	if err != nil || !c.IsExtShared {
+		t.Errorf("the channel is %+v, %v", c, err)
+	}
+	r.control(t, "channel", map[string]any{"channel": "#aws-root", "archived": true})
+	_, _, err = r.api.PostMessage(slacksim.ChannelRoot, text("x"))
+	wantError(t, "posting there", err, "is_archived")
+	if status, _ := r.control(t, "emit", map[string]any{"type": "interactive"}); status != 400 {
+		t.Errorf("an envelope without payload: %d", status)
+	}
+	if status, out := r.control(t, "emit", map[string]any{"type": "interactive", "payload": map[string]any{}}); status != 200 || out["acked"] != false {
+		t.Errorf("an envelope that nobody receives: %d %v", status, out)
+	}
+}
+
 func TestCallsAndAcknowledgementsAreCounted(t *testing.T) {
 	r := newRig(t, nil)
 	r.listen(t, func(c *socketmode.Client, ev socketmode.Event) { c.Ack(*ev.Request) })
