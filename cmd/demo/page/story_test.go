@@ -166,6 +166,50 @@ func TestThePageInABrowser(t *testing.T) {
 		s.until("focus back", `document.activeElement.dataset.actionId === "key.deactivate"`)
 	})
 
+	t.Run("a view pushed on top hides the one below, which keeps what was typed", func(t *testing.T) {
+		s := enter(ctx, t, "user="+ben+"&channel="+root)
+		reason := css(`[data-view-id=V01] [data-action-id=reason] textarea`)
+		s.do(chromedp.Click(css(`[data-action-id="key.deactivate"]`)), chromedp.SendKeys(reason, "leaked"))
+		s.change(func(slack, _ doc) {
+			slack["views"] = append(list(slack, "views"), doc{"id": "V02", "user": ben, "type": "modal", "title": doc{"type": "plain_text", "text": "Above"}, "blocks": []any{}})
+		})
+		s.do(chromedp.WaitVisible(css(`[data-view-id=V02][data-top=true]`)), chromedp.WaitNotVisible(reason))
+		s.change(func(slack, _ doc) { slack["views"] = list(slack, "views")[:1] })
+		s.do(chromedp.WaitVisible(reason))
+		if got, err := chromedp.Run(ctx, chromedp.Value(reason)); err != nil || got != "leaked" {
+			t.Errorf("the field below holds %q (%v)", got, err)
+		}
+		if n := s.count(`[data-view-id=V01] [data-testid=modal-back]`); n != 0 {
+			t.Error("the first view of a stack offers a way back")
+		}
+	})
+
+	t.Run("menus, ticks and table pages do what they show", func(t *testing.T) {
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
+		s.do(chromedp.Click(css(`[data-testid=overflow] button`)), chromedp.Click(css(`[data-testid=overflow-option][data-value=owner]`)),
+			chromedp.Click(css(`[data-action-id=tick] [data-value=phone]`)), chromedp.Click(css(`[data-action-id="pick.os"] [data-value=android]`)),
+			chromedp.Click(css(`[data-testid=table-next]`)), chromedp.Click(css(`[data-testid=table-next]`)))
+		s.wait("/control/slack/click", 3)
+		got := map[any]any{}
+		for _, c := range s.asked("/control/slack/click") {
+			got[c["action_id"]] = c["value"]
+		}
+		if diff := cmp.Diff(map[any]any{"card.more": "owner", "tick": []any{"phone"}, "pick.os": "android"}, got); diff != "" {
+			t.Errorf("what was sent (-want +got):\n%s", diff)
+		}
+		if got := s.text(css(`.data-table`)); !strings.Contains(got, "7–7 of 7") || !strings.Contains(got, "acct-7") {
+			t.Errorf("the last page shows %q", got)
+		}
+	})
+
+	t.Run("what the server refuses is said to the person", func(t *testing.T) {
+		s := enter(ctx, t, "user="+ana+"&channel="+root)
+		s.do(chromedp.SendKeys(input, "/rootcheck refuse"+kb.Enter), chromedp.WaitVisible(css(`[data-testid=toast]`)))
+		if got := s.text(css(`#toasts`)); !strings.Contains(got, "the command was refused") {
+			t.Errorf("toasts: %q", got)
+		}
+	})
+
 	t.Run("a select in a message sends what was chosen", func(t *testing.T) {
 		s := enter(ctx, t, "user="+ana+"&channel="+root)
 		s.do(chromedp.Focus(css(`[data-action-id="pick.device"] select`)), chromedp.SendKeys(css(`[data-action-id="pick.device"] select`), "Auth"+kb.Enter))

@@ -34,11 +34,16 @@
 //   [data-testid=key][data-key-id][data-status]        and its levers use-key, key-activate, key-deactivate,
 //                                                      key-delete, each with data-key-id; key-create
 //   [data-testid=mfa-device][data-kind][data-serial]   and mfa-remove; mfa-add-passkey|virtual|hardware
-//   [data-testid=fault-<kind>][data-account-id]        one account; aws-fault-<kind>, slack-fault-<kind> for all
+//   [data-testid=sign-in][data-account-id]             somebody signs in as root
+//   [data-testid=fault-<kind>][data-account-id]        one account; aws-fault-<kind>, slack-fault-<kind> for all,
+//                                                      fault-for and fault-action hold their <select>s;
+//                                                      active-fault[data-kind], aws-fault-clear, slack-fault-clear
+//   [data-testid=person-deactivated|person-guest|person-group]   the standing of whom one looks as
 //   [data-testid=clock] [data-testid=clock-1h|clock-24h|clock-168h]
 //   [data-testid=call][data-action][data-account][data-outcome] [data-testid=calls-filter-reads|changes|refused]
 //
-// Selectors for "the button of this card": [data-ts="…"] [data-action-id="…"].
+// The button of one card: [data-testid=messages] [data-ts="…"] [data-action-id="…"]. An open thread shows
+// its first message a second time, under [data-testid=thread].
 
 import { dismiss, openHome, wire } from "./actions.js";
 import { poller } from "./api.js";

@@ -22,6 +22,7 @@ export function dialogs(snap, redraw) {
   return out;
 }
 
+// Opens a dialog, or brings it back to the top, and puts the focus where a person begins.
 function show(el) {
   if (!el.open) el.showModal();
   const first = el.querySelector(".modal-body input:not([type=hidden]),.modal-body textarea,.modal-body select") || el.querySelector("[data-first]");
@@ -71,6 +72,7 @@ function modal(v, top, pushed, snap, redraw) {
       "data-callback-id": v.callback_id,
       "data-top": String(top),
       made: show,
+      after: (el) => { if (top && el._below) show(el); el._below = !top; },
       gone: (el) => el.close(),
       ...onEscape(dismiss),
     },

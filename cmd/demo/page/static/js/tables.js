@@ -49,7 +49,7 @@ export function dataTable(b, ctx) {
   const from = page * size;
   const shown = rest.slice(from, from + size);
   const turn = (by, label, glyph) =>
-    h("button", { type: "button", class: "btn icon-only", "aria-label": label, "data-testid": by > 0 ? "table-next" : "table-prev", disabled: page + by < 0 || page + by >= pages, onclick: () => ctx.local.set(key, page + by) }, icon("caret", glyph));
+    h("button", { type: "button", class: "btn icon-only", "aria-label": label, "data-testid": by > 0 ? "table-next" : "table-prev", disabled: page + by < 0 || page + by >= pages, onclick: () => ctx.local.set(key, Math.max(0, Math.min(pages - 1, ctx.local.get(key, 0) + by))) }, icon("caret", glyph));
   return h(
     "div",
     { class: "data-table" },
