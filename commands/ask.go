@@ -193,7 +193,7 @@ func (s *Service) notPaused(ctx context.Context) error {
 		return fmt.Errorf("read the pause switch: %w", err)
 	}
 	if sw.Paused {
-		return &Refusal{Code: IsPaused, Args: map[string]string{"by": sw.By, "at": clock(sw.At)}}
+		return &Refusal{Code: IsPaused, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
 	}
 	return nil
 }
@@ -247,7 +247,7 @@ func (s *Service) notOpen(ctx context.Context, source string, account posture.Ac
 	for _, r := range open {
 		if KeyName(r.Key) == KeyName(key) {
 			return &Refusal{Code: AlreadyOpen, Args: map[string]string{
-				"request": string(r.ID), "by": r.Requester.User, "at": clock(r.OpenedAt), "state": string(r.State),
+				"request": string(r.ID), "by": r.Requester.User, "when": when(r.OpenedAt), "state": string(r.State),
 			}}
 		}
 	}

@@ -122,6 +122,14 @@ func clock(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// when is a time as people read it.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
 // meansOf is the means of the step that the request stands at.
 func meansOf(r remediation.Request) remediation.Means {
 	switch r.State {
@@ -252,13 +260,14 @@ func says(r remediation.Request, m *remediation.Refusal) *Refusal {
 		args["by"] = m.By
 	}
 	if !r.Since.IsZero() {
-		args["at"] = clock(r.Since)
+		args["when"] = when(r.Since)
 	}
 	switch m.Code {
 	case remediation.RefuseExpired:
-		args["at"] = clock(r.Deadline)
+		args["when"] = when(r.Deadline)
 	case remediation.RefuseWatching:
-		args["remaining"] = r.Remaining().String()
+		args["remaining"] = r.Remaining().Round(time.Minute).String()
+		args["until"] = when(r.ReadAt.Add(r.Remaining())) // at the earliest: each day wants a reading of its own
 	case remediation.RefuseInUse:
 		args["used"] = clock(r.Key.LastUsed)
 		return &Refusal{Code: RefusalCode(m.Code), Field: "override", Args: args}

@@ -50,6 +50,8 @@ type Queue interface {
 	Finish(ctx context.Context, l Lease) error
 	// Retry hands a claimed item back, to be claimed again at a time.
 	Retry(ctx context.Context, l Lease, at time.Time) error
+	// Extend gives a lease its whole time again, for work that takes longer, or returns ErrLeaseLost.
+	Extend(ctx context.Context, l Lease) error
 	// Park takes an item out of the way after too many attempts, and keeps it for the operator.
 	Park(ctx context.Context, l Lease, why string) error
 	// Due counts the unfinished items that are due at a time or leased, by kind; parked ones are not counted.
@@ -93,6 +95,8 @@ type Ledger interface {
 	Owners(ctx context.Context) ([]Owner, error)
 	// Mutes lists the mutes in force.
 	Mutes(ctx context.Context) ([]Mute, error)
+	// Mute returns the mute of a finding, in force or not, or ErrNotFound where there never was one.
+	Mute(ctx context.Context, source string, account posture.AccountID, control posture.Control) (Mute, error)
 	// Deletions counts the requests whose deletion was attempted since a time.
 	Deletions(ctx context.Context, since time.Time) (int, error)
 	// LastAudit is the time of the newest audit record, zero in an empty log.

@@ -62,9 +62,10 @@ type Service struct {
 	cfg Config
 	d   Deps
 
-	mu    sync.Mutex
-	calls map[remediation.RequestID]bool // changing calls under way in this process
-	free  map[string]time.Time           // by user: when the limit on looking has drained
+	mu     sync.Mutex
+	calls  map[remediation.RequestID]bool // changing calls under way in this process
+	free   map[string]time.Time           // by user: when the limit on looking has drained
+	carded []time.Time                    // the cards of the last hour
 }
 
 // New checks the configuration and fills in what it leaves open. Its errors name the setting and the fix.

@@ -58,6 +58,7 @@ const (
 	TooSoon         RefusalCode = "too_soon"         // a spam limit; Args["wait"]
 	Unreadable      RefusalCode = "unreadable"       // AWS could not be read just now; Args["reason"]
 	DeleteInUse     RefusalCode = "in_use"           // same word as the machine's
+	DryRunOn        RefusalCode = "dry_run"          // nobody is written to in a dry run
 	InternalTrouble RefusalCode = "internal"         // Args["id"] finds it in the log
 )
 

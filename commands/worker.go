@@ -29,6 +29,7 @@ const (
 	longestWait = 10 * time.Minute
 	poll        = time.Second // items fall due by the injected clock, which wakes nobody
 	inParallel  = 16
+	holdEvery   = 30 * time.Second // far within the two minutes of a lease
 )
 
 // Worker does the items of the queue until its context ends. It is started once.
@@ -198,7 +199,27 @@ func (w *Worker) handle(ctx context.Context, l Lease) (c Change, err error) {
 	if !ok {
 		return c, fmt.Errorf("handle %s: nobody handles %q", l.Key, l.Kind)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go w.hold(ctx, cancel, l)
 	return h(ctx, l)
+}
+
+// hold keeps the lease while its item is handled, and stops the handler when it is lost: somebody else has begun.
+func (w *Worker) hold(ctx context.Context, cancel context.CancelCauseFunc, l Lease) {
+	ticker := time.NewTicker(holdEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := w.queue.Extend(ctx, l); errors.Is(err, ErrLeaseLost) {
+			cancel(ErrLeaseLost)
+			return
+		}
+	}
 }
 
 // finish commits what the handler wants written. A handler that committed by itself has finished its item already, which

@@ -1,0 +1,167 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// Pause stops every changing call but undos, until somebody else resumes. One approver may do it alone.
+func (s *Service) Pause(ctx context.Context, a Actor, reason string) error {
+	reason = tidy(reason)
+	return s.flip(ctx, a, ActPause, reason, func(sw Switch) (Switch, *Refusal) {
+		switch {
+		case sw.Paused:
+			return sw, &Refusal{Code: AlreadySo, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
+		case reason == "":
+			return sw, &Refusal{Code: ReasonWanted, Field: "reason"}
+		}
+		return Switch{Paused: true, By: a.User, Reason: reason}, nil
+	})
+}
+
+// Resume ends a pause. Under the two-person rule it takes an approver who is not the one who paused.
+func (s *Service) Resume(ctx context.Context, a Actor) error {
+	return s.flip(ctx, a, ActResume, "", func(sw Switch) (Switch, *Refusal) {
+		switch {
+		case !sw.Paused:
+			return sw, &Refusal{Code: AlreadySo, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
+		case s.cfg.Policy.TwoPerson && sw.By == a.User:
+			return sw, &Refusal{Code: RefusalCode(remediation.RefuseOwn), Args: map[string]string{"by": sw.By}}
+		}
+		return Switch{By: a.User}, nil
+	})
+}
+
+func (s *Service) flip(ctx context.Context, a Actor, act, reason string, decide func(Switch) (Switch, *Refusal)) error {
+	if _, no := s.permit(ctx, a, act, ""); no != nil {
+		return s.refused(ctx, a, subject{act: act}, no)
+	}
+	for range rounds {
+		was, err := s.d.Ledger.Switch(ctx)
+		if err != nil {
+			return fmt.Errorf("read the pause switch: %w", err)
+		}
+		next, no := decide(was)
+		if no != nil {
+			return s.refused(ctx, a, subject{act: act}, no)
+		}
+		next.Version, next.At = was.Version+1, s.d.Now()
+		c, err := s.flipped(ctx, a, next, reason)
+		if err != nil {
+			return err
+		}
+		_, err = s.d.Ledger.Commit(ctx, c)
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("commit the pause switch: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("turn the pause switch: %w", ErrConflict)
+}
+
+// flipped is the commit of the switch: everybody sees it in the channel, and on the cards with an open request.
+func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string) (Change, error) {
+	action, kind := audit.SwitchResumed, NoticeResumed
+	if sw.Paused {
+		action, kind = audit.SwitchPaused, NoticePaused
+	}
+	c := Change{
+		Switch: &sw,
+		Audit: []audit.Event{{
+			At: sw.At, Actor: audit.User(a.User, a.Team), Action: action, Outcome: audit.OutcomeDone, Reason: reason,
+		}},
+		Queue: []Item{item("notice/switch/"+strconv.Itoa(sw.Version), KindNotice, Work{Notice: kind, By: a.User, Reason: reason}, sw.At)},
+	}
+	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	if err != nil {
+		return c, fmt.Errorf("read the open requests: %w", err)
+	}
+	for _, r := range open {
+		c.Queue = append(c.Queue, cardItem(r.Source, r.Account, sw.At))
+	}
+	return c, nil
+}
+
+// longestMute is how long a finding may be muted. Whoever means for ever has to mean it again each year.
+const longestMute = 366 * 24 * time.Hour
+
+// Mute keeps a failing finding quiet until a time. It stands in each digest.
+func (s *Service) Mute(ctx context.Context, a Actor, source string, account posture.AccountID, control posture.Control, reason string, until time.Time) error {
+	reason = tidy(reason)
+	return s.setMute(ctx, a, "mute", source, account, control, func(m Mute, now time.Time) (Mute, audit.Action, *Refusal) {
+		switch {
+		case reason == "":
+			return m, "", &Refusal{Code: ReasonWanted, Field: "reason"}
+		case !until.After(now) || until.Sub(now) > longestMute:
+			return m, "", &Refusal{Code: AlreadySo, Field: "until"}
+		case m.Until.Equal(until) && m.Reason == reason:
+			return m, "", &Refusal{Code: AlreadySo, Args: map[string]string{"by": m.By}}
+		}
+		m.By, m.Reason, m.Until = a.User, reason, until
+		return m, audit.FindingMuted, nil
+	})
+}
+
+// Unmute ends a mute at once.
+func (s *Service) Unmute(ctx context.Context, a Actor, source string, account posture.AccountID, control posture.Control) error {
+	return s.setMute(ctx, a, "unmute", source, account, control, func(m Mute, now time.Time) (Mute, audit.Action, *Refusal) {
+		if !now.Before(m.Until) {
+			return m, "", &Refusal{Code: AlreadySo}
+		}
+		m.Until = now
+		return m, audit.FindingUnmuted, nil
+	})
+}
+
+func (s *Service) setMute(ctx context.Context, a Actor, act, source string, account posture.AccountID, control posture.Control, change func(Mute, time.Time) (Mute, audit.Action, *Refusal)) error {
+	about := subject{act: act, source: source, account: account}
+	if _, no := s.permit(ctx, a, ActRequest, source); no != nil {
+		return s.refused(ctx, a, about, no)
+	}
+	_, known := posture.LookUp(control)
+	_, err := s.d.Estate.Look(ctx, source, account)
+	if errors.Is(err, ErrNotFound) || err == nil && !known {
+		return s.refused(ctx, a, about, &Refusal{Code: UnknownAccount})
+	}
+	if err != nil {
+		return fmt.Errorf("read account %s: %w", account, err)
+	}
+	for range rounds {
+		m, err := s.d.Ledger.Mute(ctx, source, account, control)
+		if errors.Is(err, ErrNotFound) {
+			m, err = Mute{Source: source, Account: account, Control: control}, nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the mute of %s: %w", control, err)
+		}
+		now := s.d.Now()
+		next, action, no := change(m, now)
+		if no != nil {
+			return s.refused(ctx, a, about, no)
+		}
+		next.Version++
+		e := audit.Event{
+			At: now, Actor: audit.User(a.User, a.Team), Action: action, Outcome: audit.OutcomeDone, Source: source,
+			Account: string(account), Reason: next.Reason, Detail: map[string]string{"control": string(control), "until": clock(next.Until)},
+		}
+		_, err = s.d.Ledger.Commit(ctx, Change{Mute: &next, Audit: []audit.Event{e}, Queue: []Item{cardItem(source, account, now)}})
+		if errors.Is(err, ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("commit the mute of %s: %w", control, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("mute %s: %w", control, ErrConflict)
+}

@@ -1,0 +1,195 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// View is everything that an account's card shows, from the store. ErrNotFound: no run has listed the account.
+func (s *Service) View(ctx context.Context, source string, account posture.AccountID) (AccountView, error) {
+	l, err := s.d.Estate.Look(ctx, source, account)
+	if err != nil {
+		return AccountView{}, fmt.Errorf("read account %s: %w", account, err)
+	}
+	return s.view(ctx, l)
+}
+
+// Request is one request as the store has it. ErrNotFound: there was never one with this id.
+func (s *Service) Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error) {
+	return s.d.Ledger.Request(ctx, id)
+}
+
+func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
+	a := l.Evidence.Account
+	v := AccountView{Look: l, DryRun: s.cfg.DryRun, Ways: s.d.Inspector.Ways(ctx, a), Workflow: map[posture.Control]posture.Workflow{}}
+	v.Ways.Exempt = v.Ways.Exempt || s.exempt(a.Source, a.ID)
+	all, err := s.d.Ledger.Requests(ctx, RequestQuery{Source: a.Source, Account: a.ID})
+	if err != nil {
+		return v, fmt.Errorf("read the requests of %s: %w", a.ID, err)
+	}
+	v.Keys, v.Ended = keyViews(listed(l.Evidence), all, v.Ways)
+	if v.Block, err = s.d.Ledger.Block(ctx, a.Source, a.ID); err != nil {
+		return v, fmt.Errorf("read the block of %s: %w", a.ID, err)
+	}
+	if v.Owner, err = s.owner(ctx, a.Source, a.ID); err != nil {
+		return v, err
+	}
+	if v.Paused, err = s.d.Ledger.Switch(ctx); err != nil {
+		return v, fmt.Errorf("read the pause switch: %w", err)
+	}
+	mutes, err := s.d.Ledger.Mutes(ctx)
+	if err != nil {
+		return v, fmt.Errorf("read the mutes: %w", err)
+	}
+	for _, m := range mutes {
+		if m.Source == a.Source && m.Account == a.ID {
+			v.Mutes = append(v.Mutes, m)
+		}
+	}
+	now := s.d.Now()
+	for _, f := range l.Findings {
+		v.Workflow[f.Control] = workflow(f, muted(v.Mutes, f, now))
+	}
+	return v, nil
+}
+
+// workflow is what people have done about a finding. A card tells of it, so it is Notified where it is shown.
+func workflow(f posture.Finding, muted bool) posture.Workflow {
+	switch {
+	case f.Status == posture.Passed, f.Status == posture.NotApplicable:
+		return posture.WorkflowResolved
+	case f.Status == posture.Failed && muted:
+		return posture.WorkflowSuppressed
+	case f.Status == posture.Failed:
+		return posture.WorkflowNotified
+	default:
+		return ""
+	}
+}
+
+// keyViews joins the keys with their requests. A request whose key is not listed any more stays in sight until it ends.
+func keyViews(keys []posture.Key, all []remediation.Request, ways Ways) (views []KeyView, ended []remediation.Request) {
+	for _, k := range keys {
+		d, x := ways.For(k.ID)
+		views = append(views, KeyView{Key: k, Deactivate: d, Delete: x})
+	}
+	told := map[string]bool{}
+	for i := range all { // newest first
+		r := all[i]
+		name := KeyName(r.Key)
+		if r.State.Ended() {
+			if !told[name] {
+				ended = append(ended, r)
+			}
+			told[name] = true
+			continue
+		}
+		at := slices.IndexFunc(views, func(v KeyView) bool { return KeyName(v.Key) == name })
+		if at < 0 {
+			views = append(views, KeyView{Key: r.Key})
+			at = len(views) - 1
+		}
+		views[at].Open, views[at].Deactivate, views[at].Delete = &r, r.Means, r.DeleteMeans
+	}
+	return views, ended
+}
+
+// Status answers /rootcheck status.
+func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
+	if err := s.look(ctx, a, true); err != nil {
+		return Status{}, err
+	}
+	e, err := s.estate(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	st := Status{
+		Version: s.cfg.Version, Coverage: e.coverage, Running: e.running, DryRun: s.cfg.DryRun,
+		TwoPerson: s.cfg.Policy.TwoPerson, Unreadable: s.unreadable(ctx), Sources: s.d.Inspector.Sources(),
+	}
+	if s.d.Next != nil {
+		st.Next = s.d.Next()
+	}
+	if st.Open, err = s.d.Ledger.Requests(ctx, RequestQuery{Open: true}); err != nil {
+		return st, fmt.Errorf("read the open requests: %w", err)
+	}
+	if st.Paused, err = s.d.Ledger.Switch(ctx); err != nil {
+		return st, fmt.Errorf("read the pause switch: %w", err)
+	}
+	if st.AuditHead, err = s.d.Ledger.Head(ctx); err != nil {
+		return st, fmt.Errorf("read the audit log's head: %w", err)
+	}
+	if st.Queue, err = s.d.Queue.Due(ctx, s.d.Now()); err != nil {
+		return st, fmt.Errorf("read the queue: %w", err)
+	}
+	return st, nil
+}
+
+// Requests answers /rootcheck requests: the open ones, or the newest hundred.
+func (s *Service) Requests(ctx context.Context, a Actor, all bool) ([]remediation.Request, error) {
+	if err := s.look(ctx, a, true); err != nil {
+		return nil, err
+	}
+	list, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: !all, Limit: 100})
+	if err != nil {
+		return nil, fmt.Errorf("read the requests: %w", err)
+	}
+	return list, nil
+}
+
+// AuditTrail answers /rootcheck audit: the newest hundred records of a request, or of an account by id, name or alias.
+func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit.Leaf, error) {
+	if err := s.look(ctx, a, true); err != nil {
+		return nil, err
+	}
+	q := AuditQuery{Limit: 100}
+	word = strings.TrimSpace(word)
+	_, err := s.d.Ledger.Request(ctx, remediation.RequestID(word))
+	switch {
+	case err == nil && word != "":
+		q.Request = word
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return nil, fmt.Errorf("find request %s: %w", word, err)
+	case posture.AccountID(word).Valid():
+		q.Account = word // also of an account that has left
+	default:
+		l, err := s.one(ctx, word)
+		if err != nil {
+			return nil, err
+		}
+		q.Account = string(l.Evidence.Account.ID)
+	}
+	leaves, err := s.d.Ledger.Audit(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	return leaves, nil
+}
+
+// DigestNow queues a digest of its own.
+func (s *Service) DigestNow(ctx context.Context, a Actor) error {
+	if _, no := s.permit(ctx, a, ActRequest, ""); no != nil {
+		return s.refused(ctx, a, subject{act: "digest"}, no)
+	}
+	if no := s.tooSoon(a.User); no != nil {
+		return s.refused(ctx, a, subject{act: "digest"}, no)
+	}
+	now := s.d.Now()
+	if err := s.d.Queue.Put(ctx, DigestItem("now/"+s.d.NewID(), now)); err != nil {
+		return fmt.Errorf("queue a digest: %w", err)
+	}
+	return nil
+}
+
+// DigestItem is the work of one digest. The occurrence names it.
+func DigestItem(occurrence string, due time.Time) Item {
+	return item("digest/"+occurrence, KindDigest, Work{Occurrence: occurrence}, due)
+}
