@@ -5,18 +5,18 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/rootcheck ./cmd/bot \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/bot ./cmd/bot \
  && mkdir -p /out/data
 
 # Distroless static brings CA certificates and time zones, and neither a shell nor a package manager.
 FROM gcr.io/distroless/static-debian12:nonroot
-COPY --from=build /out/rootcheck /usr/local/bin/rootcheck
+COPY --from=build /out/bot /usr/local/bin/bot
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 # Only /data is written to: run it with a read-only root file system and a volume there.
 WORKDIR /data
 VOLUME ["/data"]
 ENV ROOTCHECK_DATABASE=/data/rootcheck.db ROOTCHECK_HEALTH_FILE=/data/health
-HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/rootcheck", "health"]
-ENTRYPOINT ["/usr/local/bin/rootcheck"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/bot", "health"]
+ENTRYPOINT ["/usr/local/bin/bot"]
 CMD ["run"]

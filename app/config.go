@@ -77,6 +77,8 @@ type Delete struct {
 type Quarantine struct {
 	RoleARN  string `yaml:"role_arn,omitempty"`
 	PolicyID string `yaml:"policy_id"`
+	// Except are members whose root user is never blocked, because something there would stop. Their owners are guided.
+	Except []posture.AccountID `yaml:"except,omitempty"`
 }
 
 // Account is how to look into a single account, and what may be changed there.

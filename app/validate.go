@@ -226,6 +226,11 @@ func (s Source) check(at string) error {
 		if q.PolicyID == "" {
 			return &SettingError{Setting: at + ".organization.quarantine.policy_id", Fix: "write " + policyID().want}
 		}
+		for _, id := range q.Except {
+			if !id.Valid() {
+				return &SettingError{Setting: at + ".organization.quarantine.except", Fix: "write account ids of twelve digits, in quotes, not " + quote(string(id))}
+			}
+		}
 		return firstError(policyID().check(at+".organization.quarantine.policy_id", q.PolicyID),
 			roleARN().check(at+".organization.quarantine.role_arn", q.RoleARN))
 	}

@@ -58,8 +58,12 @@ type Organization struct {
 // Delete switches deletion on. An empty RoleARN uses the identity that looks.
 type Delete struct{ RoleARN string }
 
-// Quarantine switches blocking on. An empty RoleARN uses the identity that looks.
-type Quarantine struct{ RoleARN, PolicyID string }
+// Quarantine switches blocking on. An empty RoleARN uses the identity that looks. The root users of Except are never
+// blocked.
+type Quarantine struct {
+	RoleARN, PolicyID string
+	Except            []posture.AccountID
+}
 
 // Account is how to look into a single account. RootProfile is off unless set.
 type Account struct {

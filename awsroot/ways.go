@@ -3,6 +3,7 @@ package awsroot
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -33,7 +34,7 @@ func (a *Auditor) Ways(ctx context.Context, acc posture.Account) commands.Ways {
 	case acc.Role == posture.RoleManagement:
 		guided(&w, "Nobody but its root user can change a root key of the management account: its owner does it in the console.")
 	default:
-		r.waysOfMember(&w)
+		r.waysOfMember(acc.ID, &w)
 	}
 	return w
 }
@@ -61,10 +62,13 @@ func (r *reach) waysOfSingle(ctx context.Context, w *commands.Ways) {
 	w.WhyDelete = w.Why
 }
 
-func (r *reach) waysOfMember(w *commands.Ways) {
+func (r *reach) waysOfMember(id posture.AccountID, w *commands.Ways) {
 	centralized := r.remembered()
 	open := centralized.Known() && centralized.Value
 	switch o := r.src.Organization; {
+	case o.Quarantine != nil && slices.Contains(o.Quarantine.Except, id):
+		w.Deactivate = remediation.MeansGuided
+		w.Why = "AWS lets nobody but the root user deactivate a root key, and this account is never to be blocked: the owner does it in the console."
 	case o.Quarantine != nil:
 		w.Deactivate = remediation.MeansOrganization
 		w.Why = "The root user is blocked by the quarantine policy: every root key and the console, until it is lifted. The key itself stays active."
