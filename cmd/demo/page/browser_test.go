@@ -92,6 +92,9 @@ func shots() []shot {
 		{name: "wide", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&thread=1795220400.000100", width: 1600, height: 1000, before: []step{
 			chromedp.Click(css(`[data-testid=account-toggle][data-account-id="222222222222"]`)),
 		}},
+		{name: "thread", hash: "user=U0BENOKAFOR&channel=C0AWSROOT01&guide=closed&thread=1795220400.000100", width: 1280, height: 800, before: []step{
+			chromedp.Click(css(`[data-testid=aws-tab-faults]`)), chromedp.Click(css(`[data-testid=thread] [data-testid=overflow] button`)),
+		}},
 		{name: "all", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&pane=closed", width: 1280, height: 2900},
 		{name: "korean", hash: "user=U0KIMMINJUN&channel=messages&guide=closed", width: 1280, height: 800, before: []step{chromedp.Click(css(`[data-testid=aws-tab-calls]`))}},
 		{name: "home", hash: "user=U0ANASILVA1&channel=home&guide=closed", width: 1280, height: 800, before: []step{chromedp.Click(css(`[data-testid=aws-tab-faults]`))}},

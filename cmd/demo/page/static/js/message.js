@@ -11,9 +11,12 @@ import { mrkdwn } from "./mrkdwn.js";
 import { go, hrefFor } from "./route.js";
 import { ago, clock, full, tsMillis } from "./time.js";
 
-/** What renderers need to know: who looks, at which surface, and how to act on it. */
-export function surface(snap, where, redraw) {
-  const whereKey = where.view_id || `${where.channel}-${where.ts}`;
+/**
+ * What renderers need to know: who looks, at which surface, and how to act on it. The copy of a message
+ * that stands in its thread has another seat, so that its menus and ids are its own.
+ */
+export function surface(snap, where, redraw, seat = "") {
+  const whereKey = (where.view_id || `${where.channel}-${where.ts}`) + seat;
   const safe = (s) => String(s).replace(/[^\w-]/g, "_");
   return {
     ...snap,
@@ -77,7 +80,7 @@ function flashing(c, m, redraw) {
 /** One message. compact leaves out avatar and name, as for a second one by the same author. */
 export function message(m, c, snap, redraw, { compact = false, replies = [], inThread = false } = {}) {
   const who = snap.users.get(m.user) || (m.user ? { id: m.user, name: m.username || m.user, initials: "?", colour: 0 } : snap.bot);
-  const ctx = surface(snap, { channel: c.id, ts: m.ts }, redraw);
+  const ctx = surface(snap, { channel: c.id, ts: m.ts }, redraw, inThread ? "-thread" : "");
   const ms = tsMillis(m.ts);
   const body = [];
   if (m.blocks && m.blocks.length) body.push(blocks(m.blocks, ctx));
