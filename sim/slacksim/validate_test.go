@@ -136,6 +136,28 @@ func TestEachLimitOfBlockKitHoldsToTheCharacter(t *testing.T) {
 		{"container title", slacksim.SurfaceMessage, 150, "/blocks/0/title/text", func(n int) any {
 			return o{"type": "container", "title": pt(n), "child_blocks": []any{o{"type": "divider"}}}
 		}},
+		{"card actions", slacksim.SurfaceMessage, 5, "/blocks/0/actions", func(n int) any {
+			return o{"type": "card", "actions": repeat(n, func(i int) any { return button(o{"action_id": strconv.Itoa(i)}) })}
+		}},
+		{"option description", slacksim.SurfaceMessage, 75, "/blocks/0/elements/0/options/0/description/text", func(n int) any {
+			return actions(menu(o{"options": []any{o{"text": pt(1), "value": "v", "description": pt(n)}}}))
+		}},
+		{"input min_length", slacksim.SurfaceModal, 3000, "/blocks/0/element/min_length", func(n int) any { return field(typed(o{"min_length": n})) }},
+		{"files", slacksim.SurfaceModal, 10, "/blocks/0/element/max_files", func(n int) any { return field(o{"type": "file_input", "max_files": n}) }},
+		{"list indent", slacksim.SurfaceMessage, 8, "/blocks/0/elements/0/indent", func(n int) any {
+			return o{"type": "rich_text", "elements": []any{o{"type": "rich_text_list", "style": "bullet", "indent": n, "elements": []any{
+				o{"type": "rich_text_section", "elements": []any{o{"type": "text", "text": "x"}}},
+			}}}}
+		}},
+		{"chart title", slacksim.SurfaceMessage, 50, "/blocks/0/title", func(n int) any {
+			return o{"type": "data_visualization", "title": str(n), "chart": o{"type": "pie", "segments": []any{o{"label": "a", "value": 1}}}}
+		}},
+		{"pie segments", slacksim.SurfaceMessage, 6, "/blocks/0/chart/segments", func(n int) any {
+			return o{"type": "data_visualization", "title": "t", "chart": o{"type": "pie", "segments": repeat(n, func(int) any { return o{"label": "a", "value": 1} })}}
+		}},
+		{"video title", slacksim.SurfaceMessage, 199, "/blocks/0/title/text", func(n int) any {
+			return o{"type": "video", "alt_text": "x", "thumbnail_url": "https://x", "video_url": "https://x", "title": pt(n)}
+		}},
 		{"container children", slacksim.SurfaceMessage, 10, "/blocks/0/child_blocks", func(n int) any {
 			return o{"type": "container", "title": pt(1), "child_blocks": repeat(n, func(int) any { return o{"type": "divider"} })}
 		}},
