@@ -1,0 +1,348 @@
+package bot
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// This file draws the digest. The rules are:
+//   - Coverage comes first: what could not be looked at is no good news.
+//   - One message tells what matters, whatever the number of accounts; its thread holds the rest, within reason.
+//   - What weakens the promise of the product (one person alone, dry run, a pause, unreadable groups) stands in each.
+
+const (
+	digestRows  = 10   // failing accounts with a button
+	digestRoom  = 3300 // of the text, before what waits and the head
+	waitingRows = 5    // of each kind of waiting
+	threadParts = 6    // messages in the thread
+	threadRoom  = 2900 // of one of them
+)
+
+// digest draws the message and the messages of its thread.
+func digest(v voice, d commands.Digest) (message, []message) {
+	blocks := []slack.Block{
+		heading(v.say("digest.title", arg{"Scanned": d.Coverage.Scanned, "Listed": d.Coverage.Listed})),
+		small(coverageLines(v, d)...),
+	}
+	if s := cautions(v, d); s != "" {
+		blocks = append(blocks, para(s))
+	}
+	blocks = append(blocks, para(changeLines(v, d)))
+	if pairs := countPairs(v, d.Counts); len(pairs) > 0 {
+		blocks = append(blocks, facts("", pairs...))
+	}
+
+	tail := digestTail(v, d)
+	shown := 0
+	for _, r := range d.Failing {
+		b := rowBlock(v, r)
+		if shown >= digestRows || len([]rune(words(append(slices.Clone(blocks), b)))) > digestRoom-len([]rune(words(tail)))/2 {
+			break
+		}
+		blocks, shown = append(blocks, b), shown+1
+	}
+	if rest := d.FailingAll - shown; rest > 0 {
+		blocks = append(blocks, small(v.say("digest.more", arg{"Count": rest})))
+	}
+	return newMessage(v, append(blocks, tail...)), digestThread(v, d, shown)
+}
+
+// coverageLines say why some accounts were not looked at, and since when the changes count.
+func coverageLines(v voice, d commands.Digest) []string {
+	var lines []string
+	if s := whyNot(v, d.Coverage); s != "" {
+		lines = append(lines, s)
+	}
+	if run := d.Coverage.Run; !run.Finished.IsZero() {
+		lines = append(lines, v.say("digest.checked", arg{"When": v.when(run.Finished)}))
+	}
+	if d.Since.IsZero() {
+		lines = append(lines, v.say("digest.first"))
+	} else {
+		lines = append(lines, v.say("digest.since", arg{"When": v.when(d.Since)}))
+	}
+	if d.Missed > 0 {
+		lines = append(lines, v.say("digest.missed", arg{"Count": d.Missed}))
+	}
+	return lines
+}
+
+// whyNot says of the accounts that were not scanned why, the most frequent cause first.
+func whyNot(v voice, c commands.Coverage) string {
+	var parts []string
+	reasons := slices.Sorted(maps.Keys(c.Why))
+	slices.SortStableFunc(reasons, func(a, b posture.Reason) int { return c.Why[b] - c.Why[a] })
+	for _, r := range firsts(reasons, 6) {
+		s := v.say("coverage.why", arg{"Count": c.Why[r], "Why": gapPhrase(v, r)})
+		if fix := gapFix(v, r); fix != "" {
+			s += " " + fix
+		}
+		parts = append(parts, s)
+	}
+	for _, g := range firsts(c.Gaps, 3) {
+		parts = append(parts, v.say("coverage.source", arg{"Source": outside(g.Source, shortName), "Why": gapPhrase(v, g.Gap.Reason)})+" "+gapFix(v, g.Gap.Reason))
+	}
+	return strings.TrimSpace(strings.Join(parts, "\n"))
+}
+
+// cautions are what the reader must know about how the bot runs.
+func cautions(v voice, d commands.Digest) string {
+	var lines []string
+	if d.Paused.Paused {
+		lines = append(lines, v.say("switch.paused", arg{"By": user(d.Paused.By), "When": v.when(d.Paused.At)})+" "+quote(d.Paused.Reason))
+	}
+	if d.DryRun {
+		lines = append(lines, v.say("switch.dry_run"))
+	}
+	if !d.TwoPerson {
+		lines = append(lines, v.say("caution.one_person"))
+	}
+	if s := groupList(d.Unreadable); s != "" {
+		lines = append(lines, v.say("caution.groups", arg{"Groups": s}))
+	}
+	for _, r := range firsts(d.Emergency, waitingRows) {
+		lines = append(lines, v.say("caution.break_glass", arg{"By": user(r.Opener.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Reason": quote(r.Reason)}))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func groupList(groups []string) string {
+	var names []string
+	for _, g := range firsts(groups, 10) {
+		names = append(names, "`"+outside(g, 40).mrkdwn()+"`")
+	}
+	return strings.Join(names, ", ")
+}
+
+func accountName(id posture.AccountID) string { return "`" + outside(string(id), 20).mrkdwn() + "`" }
+
+// changeLines say what got worse and better since the last digest: in numbers, and the first few by name.
+func changeLines(v voice, d commands.Digest) string {
+	changes := differences(d.Changes)
+	if len(changes) == 0 {
+		return v.say("digest.no_change")
+	}
+	counts := map[posture.Change]int{}
+	for _, c := range changes {
+		counts[c.Change]++
+	}
+	var parts, lines []string
+	for _, c := range []posture.Change{posture.New, posture.Worse, posture.Better, posture.Resolved, posture.Gone} {
+		if n := counts[c]; n > 0 {
+			parts = append(parts, v.say("change."+string(c), arg{"Count": n}))
+		}
+	}
+	for _, c := range firsts(changes, 5) {
+		f := c.After
+		if f.Control == "" {
+			f = c.Before
+		}
+		lines = append(lines, v.say("change.line."+string(c.Change), arg{"Account": place{c.Key.Source, f.Account, ""}.shown(), "Control": title(v, f.Control)}))
+	}
+	s := v.say("digest.changes", arg{"Changes": v.list(parts)}) + "\n" + strings.Join(lines, "\n")
+	if n := len(changes) - len(lines); n > 0 {
+		s += "\n" + v.say("digest.more_changes", arg{"Count": n})
+	}
+	return s
+}
+
+// shown names the place as text. A finding of a whole organization names no account.
+func (p place) shown() string {
+	if p.Account == "" {
+		return outside(p.Source, shortName).mrkdwn()
+	}
+	return accountName(p.Account)
+}
+
+// countPairs are the numbers by control: only what fails or could not be read.
+func countPairs(v voice, counts map[posture.Control]map[posture.Status]int) []string {
+	var pairs []string
+	for _, c := range posture.Controls() {
+		failed, unread := counts[c.Slug][posture.Failed], counts[c.Slug][posture.NotAvailable]
+		if failed == 0 && unread == 0 {
+			continue
+		}
+		s := v.say("count.failed", arg{"Count": failed})
+		if unread > 0 {
+			s += " · " + v.say("count.unread", arg{"Count": unread})
+		}
+		pairs = append(pairs, title(v, c.Slug), s)
+	}
+	return pairs
+}
+
+// rowLine is an account in one line: its name, its id, what fails.
+func rowLine(v voice, r commands.Row) string {
+	var failing []string
+	for _, f := range r.Failed {
+		failing = append(failing, title(v, f.Control))
+	}
+	said := v.list(failing)
+	switch {
+	case len(failing) > 0:
+	case len(r.Gaps) > 0:
+		said = v.say("row.gaps", arg{"Count": len(r.Gaps)})
+	case r.NoAccess:
+		said = v.say("row.no_access")
+	default:
+		said = v.say("row.fine")
+	}
+	if r.Blocked {
+		said += " · " + v.say("row.blocked")
+	}
+	if r.Open > 0 {
+		said += " · " + v.say("row.open", arg{"Count": r.Open})
+	}
+	return "*" + outside(r.Account.Label(), shortName).mrkdwn() + "* " + accountName(r.Account.ID) + "\n" + said
+}
+
+// rowBlock is an account in a list, with the button that opens it.
+func rowBlock(v voice, r commands.Row) slack.Block {
+	a := r.Account
+	about := v.say("about.show", arg{"Account": outside(a.Label(), 40).plain()})
+	open := button(actShow, place{a.Source, a.ID, ""}.value(), v.say("button.show"), about)
+	return paraWith(rowLine(v, r), open)
+}
+
+// digestTail is what waits for somebody, and the audit log's head.
+func digestTail(v voice, d commands.Digest) []slack.Block {
+	blocks := []slack.Block{}
+	if lines := waitingLines(v, d); len(lines) > 0 {
+		blocks = append(blocks, line(), para("*"+v.say("digest.waiting")+"*\n"+strings.Join(lines, "\n")))
+	}
+	if len(d.Mutes) > 0 {
+		blocks = append(blocks, small(v.say("digest.muted", arg{"Count": len(d.Mutes)})))
+	}
+	if d.Head != "" {
+		blocks = append(blocks, small(v.say("digest.head", arg{"Head": "`" + outside(d.Head, 400).mrkdwn() + "`"})))
+	}
+	return blocks
+}
+
+func waitingLines(v voice, d commands.Digest) []string {
+	var lines []string
+	more := func(n int) {
+		if n > 0 {
+			lines = append(lines, v.say("digest.more_waiting", arg{"Count": n}))
+		}
+	}
+	for _, r := range firsts(d.Pending, waitingRows) {
+		lines = append(lines, v.say("waiting.confirmation", requestArgs(v, r)))
+	}
+	more(len(d.Pending) - waitingRows)
+	for _, r := range firsts(d.Watching, waitingRows) {
+		id := "waiting.watch"
+		if r.Remaining() == 0 {
+			id = "waiting.watch_over"
+		}
+		lines = append(lines, v.say(id, requestArgs(v, r)))
+	}
+	more(len(d.Watching) - waitingRows)
+	for _, o := range firsts(d.Waiting, waitingRows) {
+		lines = append(lines, v.say("waiting.owner", arg{"Who": ownerName(v, o), "Account": accountName(o.Account), "Count": o.Told, "When": v.when(o.ToldAt)}))
+	}
+	more(len(d.Waiting) - waitingRows)
+	return lines
+}
+
+func ownerName(v voice, o commands.Owner) string {
+	switch {
+	case o.User != "":
+		return user(o.User)
+	case o.Claim != "":
+		return user(o.Claim)
+	default:
+		return v.say("owner.none")
+	}
+}
+
+func requestArgs(v voice, r remediation.Request) arg {
+	return arg{
+		"By": user(r.Requester.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Until": v.when(r.Deadline),
+		"Left": v.span(r.Remaining()), "What": v.say(wanted(r)), "State": v.say(stateTitle(r)), "When": v.when(r.Since),
+		"ID": "`" + outside(string(r.ID), 60).mrkdwn() + "`",
+	}
+}
+
+// digestThread is the rest: failing accounts that had no room, and the organizational units.
+func digestThread(v voice, d commands.Digest, shown int) []message {
+	var lines []string
+	for _, r := range d.Failing[min(shown, len(d.Failing)):] {
+		lines = append(lines, strings.Replace(rowLine(v, r), "\n", " · ", 1))
+	}
+	if units := unitLines(v, d.Units); len(units) > 0 {
+		lines = append(lines, "*"+v.say("digest.units")+"*")
+		lines = append(lines, units...)
+	}
+	parts := chunk(lines, threadRoom)
+	if len(parts) > threadParts {
+		left := 0
+		for _, p := range parts[threadParts:] {
+			left += strings.Count(p, "\n") + 1
+		}
+		parts = append(parts[:threadParts:threadParts], v.say("digest.rest", arg{"Count": max(left, d.FailingAll-len(d.Failing))}))
+	} else if n := d.FailingAll - len(d.Failing); n > 0 {
+		parts = append(parts, v.say("digest.rest", arg{"Count": n}))
+	}
+	var messages []message
+	for _, p := range parts {
+		messages = append(messages, newMessage(v, []slack.Block{para(p)}))
+	}
+	return messages
+}
+
+func unitLines(v voice, units map[string]int) []string {
+	names := slices.Sorted(maps.Keys(units))
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(units[b], units[a]) })
+	var lines []string
+	for _, u := range firsts(names, 20) {
+		if units[u] > 0 {
+			lines = append(lines, v.say("digest.unit", arg{"Unit": outside(or(u, "/"), nameLength), "Count": units[u]}))
+		}
+	}
+	return lines
+}
+
+// chunk joins lines to texts of at most limit characters.
+func chunk(lines []string, limit int) []string {
+	var parts []string
+	var b strings.Builder
+	n := 0
+	for _, l := range lines {
+		l = fit(l, limit)
+		size := len([]rune(l)) + 1
+		if n > 0 && n+size > limit {
+			parts = append(parts, b.String())
+			b.Reset()
+			n = 0
+		}
+		if n > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(l)
+		n += size
+	}
+	if n > 0 {
+		parts = append(parts, b.String())
+	}
+	return parts
+}
+
+// differences reads the changes of a digest.
+func differences[T any](all []T) []posture.Difference {
+	var ds []posture.Difference
+	for _, c := range all {
+		if d, ok := any(c).(posture.Difference); ok {
+			ds = append(ds, d)
+		}
+	}
+	return ds
+}

@@ -1,0 +1,158 @@
+package bot
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// title names a control.
+func title(v voice, c posture.Control) string {
+	if id := "control." + string(c); v.has(id) {
+		return v.say(id)
+	}
+	return outside(string(c), 40).mrkdwn()
+}
+
+// findingBlocks say what fails besides the keys that have blocks of their own, what could not be checked, and what people
+// chose not to hear of.
+func findingBlocks(v voice, a commands.AccountView) []slack.Block {
+	failed, gaps := sortFindings(a.Look.Findings, a.Mutes)
+	failed = slices.DeleteFunc(failed, func(f posture.Finding) bool { return f.Control == posture.RootAccessKey && len(a.Keys) > 0 })
+	acc := a.Look.Evidence.Account
+	var blocks []slack.Block
+	for _, f := range failed {
+		about := v.say("about.mute", arg{"Control": title(v, f.Control)})
+		mute := button(actMute+":"+string(f.Control), place{acc.Source, acc.ID, string(f.Control)}.value(), v.say("button.mute"), about)
+		blocks = append(blocks, paraWith("*"+title(v, f.Control)+"* · "+severity(v, f.Severity)+"\n"+sentence(v, f), mute))
+	}
+	if len(failed) == 0 && len(gaps) == 0 && len(a.Keys) == 0 && len(a.Look.Findings) > 0 {
+		id := "card.fine"
+		if noAccess(a.Look.Findings) {
+			id = "card.no_access"
+		}
+		blocks = append(blocks, para(v.say(id)))
+	}
+	if s := gapLines(v, gaps); s != "" {
+		blocks = append(blocks, small(s))
+	}
+	for _, m := range firsts(a.Mutes, 5) {
+		about := v.say("about.unmute", arg{"Control": title(v, m.Control)})
+		unmute := button(actUnmute+":"+string(m.Control), place{acc.Source, acc.ID, string(m.Control)}.value(), v.say("button.unmute"), about)
+		blocks = append(blocks, paraWith(muted(v, m), unmute))
+	}
+	return blocks
+}
+
+func muted(v voice, m commands.Mute) string {
+	return v.say("card.muted", arg{"Control": title(v, m.Control), "By": user(m.By), "Until": v.when(m.Until), "Reason": quote(m.Reason)})
+}
+
+func severity(v voice, s posture.Severity) string {
+	if id := "severity." + string(s); v.has(id) {
+		return v.say(id)
+	}
+	return outside(string(s), 20).mrkdwn()
+}
+
+// gapLines gathers what could not be checked by its cause, with the fix said once.
+func gapLines(v voice, gaps []posture.Finding) string {
+	var reasons []posture.Reason
+	by := map[posture.Reason][]string{}
+	for _, f := range gaps {
+		r := posture.ReasonUnknown
+		if f.Gap != nil {
+			r = f.Gap.Reason
+		}
+		if _, ok := by[r]; !ok {
+			reasons = append(reasons, r)
+		}
+		by[r] = append(by[r], title(v, f.Control))
+	}
+	var lines []string
+	for _, r := range reasons {
+		s := v.say("card.gap", arg{"What": v.list(by[r]), "Why": gapPhrase(v, r)})
+		if fix := gapFix(v, r); fix != "" {
+			s += " " + fix
+		}
+		lines = append(lines, s)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// ownerBlocks say who can sign in as the root user, how that is known, and how far they got.
+func ownerBlocks(v voice, a commands.AccountView) []slack.Block {
+	if !needsOwner(a) {
+		return nil
+	}
+	acc := a.Look.Evidence.Account
+	value := place{acc.Source, acc.ID, ""}.value()
+	name := outside(acc.Label(), 30).plain()
+	tell := button(actTell, value, v.say("button.tell_owner"), v.say("about.tell_owner", arg{"Account": name}))
+	claim := button(actClaim, value, v.say("button.claim"), v.say("about.claim", arg{"Account": name}))
+	assign := button(actAssign, value, v.say("button.assign"), v.say("about.assign", arg{"Account": name}))
+	yes := button(actOwnerYes, value, v.say("button.owner_yes"), v.say("about.owner_yes", arg{"Account": name}))
+
+	o := a.Owner
+	var buttons []*slack.ButtonBlockElement
+	var lines []string
+	if o.Claim != "" {
+		lines = append(lines, v.say("owner.claimed", arg{"Who": user(o.Claim), "By": user(or(o.ClaimBy, o.Claim))}))
+		buttons = append(buttons, yes)
+	}
+	switch {
+	case o.User != "":
+		lines = append(lines, v.say("owner.known", arg{"Who": user(o.User), "How": v.say("how." + string(o.How))})+" "+ownerStage(v, o))
+		if missingMFA(a) && !a.Block.Attached {
+			buttons = append(buttons, tell)
+		}
+		buttons = append(buttons, assign)
+	case o.Claim == "":
+		lines = append(lines, v.say("owner.nobody"))
+		buttons = append(buttons, claim, assign)
+	}
+	if missingMFA(a) && a.Block.Attached {
+		lines = append(lines, v.say("owner.blocked"))
+	}
+	blocks := []slack.Block{small(lines...)}
+	if len(buttons) > 0 {
+		blocks = append(blocks, row(buttons...))
+	}
+	return blocks
+}
+
+func ownerStage(v voice, o commands.Owner) string {
+	id := "stage." + string(o.Stage)
+	if o.Stage == commands.OwnerUntold {
+		id = "stage.untold"
+	}
+	return v.say(id, arg{"When": v.when(o.ToldAt), "Count": o.Told})
+}
+
+// needsOwner reports whether anything on the card is for the owner: a missing device, or a step in the console.
+func needsOwner(a commands.AccountView) bool {
+	for _, k := range a.Keys {
+		if k.Deactivate == "guided" || k.Delete == "guided" {
+			return true
+		}
+	}
+	return missingMFA(a) || a.Owner.Claim != ""
+}
+
+func missingMFA(a commands.AccountView) bool {
+	return slices.ContainsFunc(a.Look.Findings, func(f posture.Finding) bool {
+		return f.Status == posture.Failed && (f.Control == posture.RootMFA || f.Control == posture.RootHardwareMFA || f.Control == posture.RootBackupMFA)
+	})
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}

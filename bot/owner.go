@@ -1,0 +1,196 @@
+package bot
+
+import (
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// This file draws what the owner of an account is sent. The rules are:
+//   - One step at a time; each message can be answered, put off, or refused.
+//   - Never a password, a QR code, a secret or an MFA code: neither asked for nor shown.
+//   - Where the account can do without root credentials, that is said first.
+
+// The devices that an owner can choose.
+var devices = []string{"passkey", "virtual", "hardware"} //nolint:gochecknoglobals // a constant list
+
+// mfaDM draws the owner's message about MFA, at the step that they are at.
+func mfaDM(v voice, a commands.AccountView, channel string) message {
+	o := a.Owner
+	acc := a.Look.Evidence.Account
+	value := place{acc.Source, acc.ID, ""}.value()
+	name := outside(acc.Label(), nameLength)
+	blocks := []slack.Block{
+		heading(v.say("dm.title", arg{"Account": outside(acc.Label(), nameLength).plain()})),
+		small("`"+string(acc.ID)+"`", v.say("dm.how."+or(string(o.How), "claim"))),
+	}
+	switch {
+	case o.Stage == commands.OwnerFinished:
+		return newMessage(v, append(blocks, para(v.say("dm.finished", arg{"When": v.when(o.DoneAt)}))))
+	case o.Stage == commands.OwnerGaveUp:
+		return newMessage(v, append(blocks, para(v.say("dm.not_mine"))))
+	case a.Block.Attached:
+		return newMessage(v, append(blocks, para(v.say("dm.blocked", arg{"Channel": channelName(channel)})), row(later(v, value)...)))
+	}
+	blocks = append(blocks, para(v.say("dm.why", arg{"Account": name})))
+	if centralizedMember(a.Look.Evidence) {
+		blocks = append(blocks, para(v.say("dm.better", arg{"Channel": channelName(channel)})))
+	}
+	if o.Stage == commands.OwnerAnswered {
+		blocks = append(blocks, para(v.say("dm.not_yet")))
+	}
+	blocks = append(blocks, wizard(v, a, value)...)
+	return newMessage(v, append(blocks, small(v.say("dm.promise", arg{"Channel": channelName(channel)}))))
+}
+
+// wizard is the part of the message that changes as the owner chooses.
+func wizard(v voice, a commands.AccountView, value string) []slack.Block {
+	o := a.Owner
+	switch {
+	case o.Device == "":
+		blocks := []slack.Block{para(v.say("dm.device"))}
+		return append(blocks, row(deviceButtons(v, a, "")...), row(later(v, value)...))
+	case o.Device == "virtual" && o.System == "":
+		var buttons []*slack.ButtonBlockElement
+		for _, s := range []string{"ios", "android"} {
+			buttons = append(buttons, button(actSystem+":"+s, value+s, v.say("system."+s), v.say("about.system", arg{"System": v.say("system." + s)})))
+		}
+		return []slack.Block{para(v.say("dm.system")), row(append(buttons, deviceButtons(v, a, "virtual")...)...), row(later(v, value)...)}
+	}
+	done := primary(button(actMFADone, value, v.say("button.done"), v.say("about.mfa_done")))
+	blocks := []slack.Block{para(steps(v, a)), row(links(v, a)...), para(v.say("dm.second"))}
+	blocks = append(blocks, row(append([]*slack.ButtonBlockElement{done}, later(v, value)...)...))
+	return append(blocks, small(v.say("dm.other")), row(deviceButtons(v, a, o.Device)...))
+}
+
+// steps are those of the console for the chosen device, numbered.
+func steps(v voice, a commands.AccountView) string {
+	acc := a.Look.Evidence.Account
+	sign := v.say("steps.sign_in")
+	if acc.Email != "" {
+		sign = v.say("steps.sign_in_email", arg{"Email": outside(acc.Email, 120)})
+	}
+	lines := []string{sign, v.say("steps.credentials"), v.say("steps.assign")}
+	device := a.Owner.Device
+	if device == "virtual" {
+		lines = append([]string{v.say("steps.install." + or(a.Owner.System, "any"))}, lines...)
+	}
+	for i := 1; v.has("steps." + device + "." + itoa(i)); i++ {
+		lines = append(lines, v.say("steps."+device+"."+itoa(i)))
+	}
+	return numbered(lines)
+}
+
+func numbered(lines []string) string {
+	for i, l := range lines {
+		lines[i] = itoa(i+1) + ". " + l
+	}
+	return strings.Join(lines, "\n")
+}
+
+// consoles are the sign-in pages by partition; root users elsewhere have no console.
+func console(partition string) string {
+	if partition == "aws-cn" {
+		return "https://console.amazonaws.cn/"
+	}
+	return "https://console.aws.amazon.com/"
+}
+
+func links(v voice, a commands.AccountView) []*slack.ButtonBlockElement {
+	home := console(a.Look.Evidence.Account.Partition)
+	buttons := []*slack.ButtonBlockElement{
+		link("console", v.say("link.console"), home),
+		link("credentials", v.say("link.credentials"), home+"iam/home#/security_credentials"),
+	}
+	if a.Owner.Device == "virtual" {
+		switch a.Owner.System {
+		case "ios":
+			buttons = append(buttons, link("store", v.say("link.store"), "https://apps.apple.com/app/google-authenticator/id388497605"))
+		case "android":
+			buttons = append(buttons, link("store", v.say("link.store"), "https://play.google.com/store/apps/details?id=com.google.android.apps.authenticator2"))
+		}
+	}
+	return append(buttons, link("docs", v.say("link.docs"), v.say("docs."+a.Owner.Device)))
+}
+
+func deviceButtons(v voice, a commands.AccountView, not string) []*slack.ButtonBlockElement {
+	acc := a.Look.Evidence.Account
+	var buttons []*slack.ButtonBlockElement
+	for _, d := range devices {
+		if d == not {
+			continue
+		}
+		b := button(actDevice+":"+d, place{acc.Source, acc.ID, d}.value(), v.say("device."+d), v.say("about.device", arg{"Device": v.say("device." + d)}))
+		if d == "passkey" && not == "" {
+			b = primary(b)
+		}
+		buttons = append(buttons, b)
+	}
+	return buttons
+}
+
+func later(v voice, value string) []*slack.ButtonBlockElement {
+	return []*slack.ButtonBlockElement{
+		button(actTomorrow, value, v.say("button.tomorrow"), v.say("about.tomorrow")),
+		button(actNotMine, value, v.say("button.not_mine"), v.say("about.not_mine")),
+	}
+}
+
+func centralizedMember(e posture.Evidence) bool {
+	return e.Account.Role == posture.RoleMember && e.Centralized.Known() && e.Centralized.Value
+}
+
+func channelName(id string) string {
+	if slackID(id, "CG") {
+		return "<#" + id + ">"
+	}
+	return outside(id, 80).mrkdwn()
+}
+
+// keyDM draws the owner's message about a step on a key that only they can take.
+func keyDM(v voice, a commands.AccountView, r remediation.Request, channel string) message {
+	acc := a.Look.Evidence.Account
+	step := "deactivate"
+	switch r.State {
+	case remediation.AwaitingOwnerDelete:
+		step = "delete"
+	case remediation.Reactivating:
+		step = "reactivate"
+	}
+	blocks := []slack.Block{
+		heading(v.say("dm.key.title."+step, arg{"Account": outside(acc.Label(), nameLength).plain()})),
+		small("`"+string(acc.ID)+"`", keyName(v, r.Key)),
+		para(v.say("dm.key.why."+step, arg{"By": user(r.Requester.User), "Reason": quote(r.Reason), "Key": keyName(v, r.Key)})),
+	}
+	guided := r.State == remediation.AwaitingOwner || r.State == remediation.AwaitingOwnerDelete ||
+		r.State == remediation.Reactivating && r.Means == remediation.MeansGuided
+	if !guided {
+		return newMessage(v, append(blocks, para(v.say("dm.key.over", arg{"State": v.say(stateTitle(r))}))))
+	}
+	sign := v.say("steps.sign_in")
+	if acc.Email != "" {
+		sign = v.say("steps.sign_in_email", arg{"Email": outside(acc.Email, 120)})
+	}
+	lines := []string{sign, v.say("steps.credentials")}
+	for i := 1; v.has("steps.key." + step + "." + itoa(i)); i++ {
+		lines = append(lines, v.say("steps.key."+step+"."+itoa(i), arg{"Key": keyName(v, r.Key)}))
+	}
+	home := console(acc.Partition)
+	done := primary(button(actDone, stepValue(r), v.say("button.done"), v.say("about.done", arg{"Key": maskOrDay(r.Key)})))
+	value := place{acc.Source, acc.ID, ""}.value()
+	blocks = append(blocks, para(numbered(lines)),
+		row(done, link("credentials", v.say("link.credentials"), home+"iam/home#/security_credentials"),
+			link("docs", v.say("link.docs"), v.say("docs.key")),
+			button(actNotMine, value, v.say("button.not_mine"), v.say("about.not_mine"))))
+	if r.Note == remediation.NoteStillThere {
+		blocks = append(blocks, para(v.say("dm.key.not_yet")))
+	}
+	if r.Key.ID == "" {
+		blocks = append(blocks, small(v.say("dm.key.report")))
+	}
+	return newMessage(v, append(blocks, small(v.say("dm.promise", arg{"Channel": channelName(channel)}))))
+}

@@ -1,0 +1,88 @@
+package bot
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// refusal says why something was not done, with a next step. An error that is no refusal is a failure: the person gets an
+// id that finds it in the log, and nothing of the error itself.
+func refusal(v voice, err error, logID string) string {
+	code, args := commands.InternalTrouble, map[string]string{"id": logID}
+	var refused *commands.Refusal
+	var machine *remediation.Refusal
+	switch {
+	case errors.As(err, &refused):
+		code, args = refused.Code, refused.Args
+	case errors.As(err, &machine):
+		code, args = commands.RefusalCode(machine.Code), map[string]string{"by": machine.By, "state": string(machine.State)}
+	}
+	id := "refusal." + string(code)
+	if !v.has(id) {
+		id = "refusal.unknown"
+	}
+	return v.say(id, refusalArgs(v, args))
+}
+
+// refusalArgs makes the arguments of a refusal fit to be shown: people as mentions, states and reasons as words.
+func refusalArgs(v voice, args map[string]string) arg {
+	data := arg{"By": "", "When": "", "State": "", "Nearest": "", "Group": "", "Wait": "", "Reason": "", "ID": "", "Until": "", "Request": ""}
+	for _, k := range slices.Sorted(maps.Keys(args)) {
+		s := args[k]
+		name := strings.ToUpper(k[:min(1, len(k))]) + k[min(1, len(k)):]
+		switch {
+		case s == "":
+		case k == "by":
+			data["By"] = " " + v.say("refusal.by", arg{"By": user(s)})
+		case k == "id":
+			data["ID"] = outside(s, 60).mrkdwn()
+		case k == "state":
+			data["State"] = v.say("state." + s)
+		case k == "nearest":
+			data["Nearest"] = " " + v.say("refusal.nearest", arg{"Nearest": outside(s, 60)})
+		case k == "group" && slackID(s, "S"):
+			data["Group"] = "`" + s + "`"
+		case k == "reason":
+			data["Reason"] = gapPhrase(v, posture.Reason(s))
+		default:
+			data[name] = outside(s, 80).mrkdwn()
+		}
+	}
+	return data
+}
+
+// isRefusal reports whether err is an answer to a person and not a failure.
+func isRefusal(err error) bool {
+	var refused *commands.Refusal
+	var machine *remediation.Refusal
+	return errors.As(err, &refused) || errors.As(err, &machine)
+}
+
+// fieldOf is the modal's field that a refusal speaks of, or "".
+func fieldOf(err error) string {
+	var refused *commands.Refusal
+	if errors.As(err, &refused) {
+		return refused.Field
+	}
+	var machine *remediation.Refusal
+	if errors.As(err, &machine) {
+		switch machine.Code {
+		case remediation.RefuseReason:
+			return fieldReason
+		case remediation.RefuseInUse:
+			return fieldOverride
+		default:
+			return ""
+		}
+	}
+	return ""
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,260 @@
+package bot
+
+import (
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// story says of a request, in a few lines: who asked for what and why, what happened last, what it waits for.
+func story(v voice, r remediation.Request) []string {
+	lines := []string{v.say("story.asked", arg{"By": user(r.Requester.User), "What": v.say(wanted(r)), "Reason": quote(r.Reason)})}
+	if r.BreakGlass {
+		lines = append(lines, v.say("story.break_glass", arg{"By": user(r.Opener.User)}))
+	}
+	if len(r.Approvals) > 0 {
+		var by []string
+		for _, a := range r.Approvals {
+			by = append(by, user(a.By.User))
+		}
+		lines = append(lines, v.say("story.confirmed", arg{"By": v.list(by), "When": v.when(r.Approvals[len(r.Approvals)-1].At)}))
+	}
+	if r.Override != "" {
+		lines = append(lines, v.say("story.override", arg{"Reason": quote(r.Override)}))
+	}
+	if s := noteLine(v, r); s != "" {
+		lines = append(lines, s)
+	}
+	if s := waits(v, r); s != "" {
+		lines = append(lines, s)
+	}
+	if r.Policy.DryRun {
+		lines = append(lines, v.say("story.dry_run"))
+	}
+	return lines
+}
+
+func quote(reason string) string {
+	s := outside(reason, wordLength).mrkdwn()
+	if s == "" {
+		return "–"
+	}
+	return "“" + s + "”"
+}
+
+// wanted names the step that the requester asked for, by what it really does.
+func wanted(r remediation.Request) string {
+	switch r.State {
+	case remediation.DeleteRequested, remediation.DeleteApproved, remediation.Deleting, remediation.AwaitingOwnerDelete,
+		remediation.Deleted, remediation.Verified, remediation.VerifiedWithAlarm:
+		return "want.delete"
+	case remediation.ReactivateRequested, remediation.Reactivating, remediation.Restored:
+		return "want.reactivate." + string(r.Means)
+	case remediation.LiftRequested, remediation.Lifting, remediation.Lifted:
+		return "want.lift"
+	case remediation.Requested, remediation.Approved, remediation.Deactivating, remediation.AwaitingOwner,
+		remediation.Inactive, remediation.Reactivated, remediation.Rejected, remediation.Cancelled, remediation.Expired,
+		remediation.Stale, remediation.Failed, remediation.GoneOutside:
+		return "want.deactivate." + string(r.Means)
+	default:
+		return "want.deactivate." + string(r.Means)
+	}
+}
+
+// noteLine says what last happened, where the state alone does not, with the next step.
+func noteLine(v voice, r remediation.Request) string {
+	switch r.Note {
+	case "", remediation.NoteRequested, remediation.NoteConfirmed, remediation.NoteDeleteAsked,
+		remediation.NoteReactivateAsk, remediation.NoteLiftAsked:
+		return "" // the lines on who asked and who confirmed say it
+	}
+	return note(v, r, r.Note)
+}
+
+// note is the sentence of a note.
+func note(v voice, r remediation.Request, n remediation.Note) string {
+	detail := outside(r.NoteDetail, 80).mrkdwn()
+	switch n {
+	case remediation.NoteGate:
+		if id := "gate." + r.NoteDetail; v.has(id) {
+			detail = v.say(id)
+		}
+	case remediation.NoteReadingMissing:
+		detail = gapPhrase(v, posture.Reason(r.NoteDetail))
+	}
+	id := "note." + string(n)
+	if r.Means == remediation.MeansOrganization && v.has(id+".blocked") {
+		id += ".blocked"
+	}
+	by := user(r.Requester.User)
+	if r.EndedBy != nil {
+		by = user(r.EndedBy.User)
+	}
+	return v.say(id, arg{
+		"By": by, "Asked": user(r.Requester.User), "Key": keyName(v, r.Key), "Detail": detail, "Reason": quote(r.Reason),
+		"When": v.when(r.Since), "Used": v.ago(r.LastSeen), "Until": v.when(r.Deadline), "Watch": v.span(r.Policy.Watch),
+		"AWS": outside(r.LastAWS, 60).mrkdwn(),
+	})
+}
+
+// waits says who or what the request waits for, and until when.
+func waits(v voice, r remediation.Request) string {
+	switch r.State {
+	case remediation.Requested, remediation.ReactivateRequested, remediation.LiftRequested, remediation.DeleteRequested:
+		id := "waits.two"
+		if !r.Policy.TwoPerson {
+			id = "waits.one"
+		}
+		return v.say(id, arg{"By": user(r.Requester.User), "Count": max(1, r.Needed())}) + until(v, r.Deadline)
+	case remediation.Approved, remediation.DeleteApproved:
+		return v.say("waits.bot") + until(v, r.Deadline)
+	case remediation.AwaitingOwner, remediation.AwaitingOwnerDelete:
+		return v.say("waits.owner") + until(v, r.Deadline)
+	case remediation.Inactive:
+		return watchLine(v, r)
+	case remediation.Lifted:
+		return v.say("waits.lifted", arg{"When": v.when(r.Deadline)})
+	case remediation.Deactivating, remediation.Reactivating, remediation.Lifting, remediation.Deleting:
+		return v.say("waits.aws")
+	case remediation.Deleted:
+		return v.say("waits.verify")
+	case remediation.Verified, remediation.VerifiedWithAlarm, remediation.Restored, remediation.Reactivated,
+		remediation.Rejected, remediation.Cancelled, remediation.Expired, remediation.Stale, remediation.Failed,
+		remediation.GoneOutside:
+		return ""
+	default:
+		return ""
+	}
+}
+
+func watchLine(v voice, r remediation.Request) string {
+	switch left := r.Remaining(); {
+	case left > 0 && v.now.Before(r.WatchFrom):
+		return v.say("watch.later", arg{"When": v.when(r.WatchFrom), "Window": v.span(r.Policy.Watch)})
+	case left > 0:
+		return v.say("watch.on", arg{"Left": v.span(left), "Window": v.span(r.Policy.Watch), "When": v.when(r.ReadAt)})
+	case r.DeleteMeans == remediation.MeansNone:
+		return v.say("watch.over.no_delete")
+	default:
+		return v.say("watch.over")
+	}
+}
+
+// keyButtons are what can be done to a key now.
+func keyButtons(v voice, a commands.AccountView, k commands.KeyView) []*slack.ButtonBlockElement {
+	if k.Open != nil {
+		return stepButtons(v, *k.Open)
+	}
+	means := k.Deactivate
+	if a.Ways.Exempt || means == remediation.MeansNone {
+		return nil
+	}
+	acc := a.Look.Evidence.Account
+	value := place{acc.Source, acc.ID, keyHandle(k.Key)}.value()
+	name := maskOrDay(k.Key)
+	ask := button(actDeactivate, value, v.say("button.deactivate."+string(means)), v.say("about.deactivate", arg{"Key": name}))
+	if k.Key.Status == posture.KeyInactive {
+		ask = button(actDeactivate, value, v.say("button.watch"), v.say("about.watch", arg{"Key": name}))
+		return []*slack.ButtonBlockElement{primary(ask)}
+	}
+	buttons := []*slack.ButtonBlockElement{primary(ask)}
+	if means == remediation.MeansOrganization || means == remediation.MeansRootCredentials {
+		buttons = append(buttons, button(actBreakGlass, value, v.say("button.break_glass"), v.say("about.break_glass", arg{"Key": name})))
+	}
+	return buttons
+}
+
+func maskOrDay(k posture.Key) string {
+	if k.ID == "" {
+		return k.Created.UTC().Format("2006-01-02")
+	}
+	return k.ID.Mask()
+}
+
+// stepButtons are what can be done to an open request, in the state it is in.
+func stepButtons(v voice, r remediation.Request) []*slack.ButtonBlockElement {
+	name := arg{"Key": maskOrDay(r.Key)}
+	b := func(id, label string) *slack.ButtonBlockElement {
+		return button(id, stepValue(r), v.say("button."+label), v.say("about."+label, name))
+	}
+	reject, cancel := b(actReject, "reject"), b(actCancel, "cancel")
+	switch r.State {
+	case remediation.Requested, remediation.LiftRequested, remediation.ReactivateRequested:
+		return []*slack.ButtonBlockElement{primary(b(actConfirm, "confirm")), reject, cancel}
+	case remediation.DeleteRequested:
+		return []*slack.ButtonBlockElement{danger(b(actConfirm, "confirm_delete")), reject, cancel}
+	case remediation.Approved, remediation.DeleteApproved:
+		return []*slack.ButtonBlockElement{reject, cancel}
+	case remediation.AwaitingOwner, remediation.AwaitingOwnerDelete:
+		return []*slack.ButtonBlockElement{primary(b(actDone, "done")), cancel}
+	case remediation.Reactivating:
+		if r.Means == remediation.MeansGuided {
+			return []*slack.ButtonBlockElement{primary(b(actDone, "done"))}
+		}
+	case remediation.Inactive:
+		return watchButtons(r, b)
+	case remediation.Deactivating, remediation.Lifting, remediation.Lifted, remediation.Deleting, remediation.Deleted,
+		remediation.Verified, remediation.VerifiedWithAlarm, remediation.Restored, remediation.Reactivated,
+		remediation.Rejected, remediation.Cancelled, remediation.Expired, remediation.Stale, remediation.Failed,
+		remediation.GoneOutside:
+	}
+	return nil
+}
+
+func watchButtons(r remediation.Request, b func(id, label string) *slack.ButtonBlockElement) []*slack.ButtonBlockElement {
+	var buttons []*slack.ButtonBlockElement
+	if r.Remaining() == 0 && r.DeleteMeans != remediation.MeansNone {
+		buttons = append(buttons, danger(b(actDelete, "delete")))
+	}
+	undo := "reactivate"
+	if r.Means == remediation.MeansOrganization && r.BlockHeld {
+		undo = "unblock"
+	}
+	if r.Means != remediation.MeansNone {
+		buttons = append(buttons, b(actReactivate, undo))
+	}
+	if r.Means == remediation.MeansOrganization && r.BlockHeld && !r.BlockFound {
+		buttons = append(buttons, b(actLift, "lift"))
+	}
+	return buttons
+}
+
+// gapPhrase says why something could not be read.
+func gapPhrase(v voice, r posture.Reason) string {
+	if r == posture.ReasonUnknown || !v.has("gap."+string(r)) {
+		return v.say("gap.unknown")
+	}
+	return v.say("gap." + string(r))
+}
+
+// gapFix says what to change so that it can be read, or nothing where nobody can.
+func gapFix(v voice, r posture.Reason) string {
+	if id := "fix." + string(r); v.has(id) {
+		return v.say(id)
+	}
+	return ""
+}
+
+// sentence says one finding: what was seen, or why it could not be.
+func sentence(v voice, f posture.Finding) string {
+	s := outside(strings.TrimSuffix(f.Reason, "."), wordLength).mrkdwn()
+	if id := "finding." + string(f.Code); v.has(id) {
+		s = v.say(id, arg{"Used": v.when(f.Used)})
+	}
+	if f.Gap != nil {
+		s = v.say("finding.gap", arg{"What": s, "Why": gapPhrase(v, f.Gap.Reason)})
+	} else {
+		s += v.say("full_stop")
+	}
+	if !f.AsOf.IsZero() {
+		s += " " + v.say("finding.as_of", arg{"When": v.when(f.AsOf)})
+	}
+	if f.Blocked {
+		s += " " + v.say("finding.blocked")
+	}
+	return s
+}
