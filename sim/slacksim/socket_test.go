@@ -80,7 +80,7 @@ func (c *raw) fragments(body string) {
 	}
 }
 
-func impatient(c *slacksim.Config) { c.AckTimeout = 80 * time.Millisecond }
+func impatient(c *slacksim.Config) { c.AckTimeout = 250 * time.Millisecond }
 
 func (r *rig) command(user, text string) (slacksim.Outcome, error) {
 	return r.Command(slacksim.CommandRequest{User: user, Channel: slacksim.ChannelRoot, Command: "/rootcheck", Text: text})
