@@ -1,0 +1,270 @@
+package commands_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+func ask(account posture.AccountID, key posture.KeyID) commands.Ask {
+	return commands.Ask{Source: "acme", Account: account, Key: key.Fingerprint(), TypedKey: key.Last4(), Reason: "nobody needs it"}
+}
+
+// deactivated brings a key to the watch.
+func (w *world) deactivated(account posture.AccountID, key posture.KeyID) remediation.RequestID {
+	w.t.Helper()
+	r, err := w.s.RequestDeactivate(w.t.Context(), who(requester), ask(account, key))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(w.t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.Inactive)
+	return r.ID
+}
+
+// deleteAsked asks for the deletion of a watched key.
+func (w *world) deleteAsked(id remediation.RequestID, key posture.KeyID) remediation.Request {
+	w.t.Helper()
+	r := w.request(id)
+	r, err := w.s.RequestDelete(w.t.Context(), who(requester), id, r.Version, commands.Ask{TypedKey: string(key), Reason: "watched long enough"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func TestAMemberKeyIsBlockedWatchedAndDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	id := w.deactivated(member, keyOne)
+	if b, err := w.st.Block(t.Context(), "acme", member); err != nil || !b.Attached || b.Origin != remediation.OriginOurs {
+		t.Fatalf("block is %+v, %v; want ours and attached", b, err)
+	}
+	w.pass(8 * 24 * time.Hour)
+	r := w.deleteAsked(id, keyOne)
+	if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(id, remediation.Deleted)
+	w.pass(time.Minute)
+	w.pass(time.Minute)
+	w.wantState(id, remediation.Verified)
+	if b, err := w.st.Block(t.Context(), "acme", member); err != nil || b.Attached || len(b.Holders) != 0 || b.Origin != "" {
+		t.Errorf("block is %+v, %v; want it off and held by nobody", b, err)
+	}
+	if diff := cmp.Diff([]string{"deactivate MPLE", "delete MPLE", "detach 222222222222"}, w.changes()); diff != "" {
+		t.Errorf("changing calls (-want +got):\n%s", diff)
+	}
+	var told []remediation.Note
+	for _, n := range w.heard(commands.KindTell) {
+		told = append(told, n.Note)
+	}
+	want := []remediation.Note{
+		remediation.NoteRequested, remediation.NoteConfirmed, remediation.NoteBegun, remediation.NoteInactive, remediation.NoteWatchOver,
+		remediation.NoteDeleteAsked, remediation.NoteConfirmed, remediation.NoteBegun, remediation.NoteDeleted, remediation.NoteVerified,
+	}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("the thread (-want +got):\n%s", diff)
+	}
+	w.everyCallIsOnRecord(id)
+}
+
+// everyCallIsOnRecord checks that each changing call of a request has its attempt before it and its outcome after it.
+func (w *world) everyCallIsOnRecord(id remediation.RequestID) {
+	w.t.Helper()
+	attempts, outcomes := 0, 0
+	for _, l := range w.audit(commands.AuditQuery{Request: string(id)}) {
+		switch l.Action {
+		case audit.RemediationAttempted:
+			attempts++
+		case audit.RemediationDeactivated, audit.RemediationDeleted, audit.RemediationRestored, audit.RemediationFailed,
+			audit.RemediationReconciled, audit.RemediationUncertain:
+			outcomes++
+		default:
+		}
+	}
+	calls := 0
+	for _, c := range w.changes() {
+		if c[:6] != "detach" {
+			calls++
+		}
+	}
+	if attempts < calls || outcomes < attempts {
+		w.t.Errorf("%d calls, %d attempts and %d outcomes on record", calls, attempts, outcomes)
+	}
+}
+
+func TestALabKeyIsDeactivatedAndReactivated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	id := w.deactivated(lab, keyTwo)
+	r := w.request(id)
+	r, err := w.s.RequestReactivate(t.Context(), who(requester), id, r.Version, "the backup job still needs it")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(second), id, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(id, remediation.Restored)
+	if got := w.changes(); !slices.Equal(got, []string{"deactivate MPLE", "reactivate MPLE"}) {
+		t.Errorf("changing calls are %v", got)
+	}
+}
+
+func TestABlockIsTakenOffOnReactivateAndItsOtherHoldersSeeIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() {
+		a := w.accounts[member]
+		k := a.keys[0]
+		k.ID, k.Created = keyTwo, k.Created.Add(time.Hour)
+		a.keys = append(a.keys, k)
+	})
+	w.scan()
+	one, two := w.deactivated(member, keyOne), w.deactivated(member, keyTwo)
+	if got := w.changes(); len(got) != 1 {
+		t.Fatalf("blocking an account that is blocked made calls: %v", got)
+	}
+	b, err := w.st.Block(t.Context(), "acme", member)
+	if err != nil || !slices.Equal(b.Holders, []remediation.RequestID{one, two}) {
+		t.Fatalf("holders are %v, %v", b.Holders, err)
+	}
+	r := w.request(one)
+	if r, err = w.s.RequestReactivate(t.Context(), who(requester), one, r.Version, "needed"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), one, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(one, remediation.Restored)
+	w.wantState(two, remediation.Reactivated)
+	if len(w.heard(commands.KindAlarm)) == 0 {
+		t.Error("the other holder of the block raised no alarm")
+	}
+}
+
+func TestAFoundBlockIsNeverTakenOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() { w.accounts[member].attached = true })
+	w.scan()
+	id := w.deactivated(member, keyOne)
+	r := w.request(id)
+	if !r.BlockFound {
+		t.Error("the request does not know that the block was there before")
+	}
+	_, err := w.s.RequestReactivate(t.Context(), who(requester), id, r.Version, "needed")
+	w.wantRefusal(err, commands.NoMeans)
+	w.pass(8 * 24 * time.Hour)
+	d := w.deleteAsked(id, keyOne)
+	if _, err := w.s.Confirm(t.Context(), who(approver), id, d.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.pass(time.Minute)
+	w.pass(time.Minute)
+	w.wantState(id, remediation.Verified)
+	if got := w.changes(); !slices.Equal(got, []string{"delete MPLE"}) {
+		t.Errorf("changing calls are %v, want the deletion alone", got)
+	}
+}
+
+func TestAManagementKeyIsItsOwnersToRemove(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	key := w.accounts[management].keys[0]
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(management, key.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.AwaitingOwner)
+	if got := w.heard(commands.KindOwner); len(got) != 1 || got[0].Purpose != commands.PurposeKey {
+		t.Errorf("the owner heard %+v, want the steps once", got)
+	}
+	_, err = w.s.KeyStepDone(t.Context(), who(ownerUser), r.ID)
+	w.wantRefusal(err, commands.NotOwner)
+	w.at(func() { w.accounts[management].keys[0].Status = posture.KeyInactive })
+	if _, err := w.s.KeyStepDone(t.Context(), who(requester), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.Inactive)
+	w.pass(8 * 24 * time.Hour)
+	d := w.deleteAsked(r.ID, key.ID)
+	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, d.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.AwaitingOwnerDelete)
+	w.at(func() { w.accounts[management].keys = nil })
+	if _, err := w.s.KeyStepDone(t.Context(), who(requester), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(time.Minute)
+	w.pass(time.Minute)
+	w.pass(time.Minute)
+	w.wantState(r.ID, remediation.Verified)
+	if got := w.changes(); len(got) != 0 {
+		t.Errorf("the bot made calls of its own: %v", got)
+	}
+}
+
+func TestABlockIsLiftedForAnHourAndComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	id := w.deactivated(member, keyOne)
+	r := w.request(id)
+	r, err := w.s.RequestLift(t.Context(), who(requester), id, r.Version, "the owner registers MFA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(id, remediation.Lifted)
+	if w.accounts[member].attached {
+		t.Fatal("the block is still attached")
+	}
+	w.pass(61 * time.Minute)
+	w.wantState(id, remediation.Inactive)
+	if b, err := w.st.Block(t.Context(), "acme", member); err != nil || !b.Attached || b.Origin != remediation.OriginOurs || !w.accounts[member].attached {
+		t.Errorf("block is %+v, %v; want it back and ours", b, err)
+	}
+}
+
+func TestAUseDuringTheWatchRaisesAnAlarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	id := w.deactivated(lab, keyTwo)
+	w.pass(3 * 24 * time.Hour)
+	w.use(lab, 0)
+	w.pass(2 * time.Hour)
+	r := w.wantState(id, remediation.Inactive)
+	if r.Watched > 3*time.Hour || len(w.heard(commands.KindAlarm)) != 1 {
+		t.Errorf("watched %s with %d alarms, want a new window and one alarm", r.Watched, len(w.heard(commands.KindAlarm)))
+	}
+}
