@@ -39,7 +39,9 @@ const (
 	keyTwo     = posture.KeyID("AKIAI44QH8DHBEXAMPLE")
 )
 
-func who(user string) commands.Actor { return commands.Actor{User: user, Team: team, Channel: "C0ROOT"} }
+func who(user string) commands.Actor {
+	return commands.Actor{User: user, Team: team, Channel: "C0ROOT"}
+}
 
 // world is a tiny AWS, a tiny directory and a clock, with the real store and the real verbs between them.
 type world struct {
