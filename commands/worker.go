@@ -165,10 +165,7 @@ func (w *Worker) wake() {
 
 // do handles one item and ends it, one way or another.
 func (w *Worker) do(ctx context.Context, l Lease) {
-	c, err := w.handle(ctx, l)
-	if err == nil {
-		err = w.finish(ctx, l, c)
-	}
+	err := w.handle(ctx, l)
 	log := w.log.With("kind", l.Kind, "key", l.Key, "attempts", l.Attempts)
 	var later *laterError
 	switch {
@@ -188,7 +185,7 @@ func (w *Worker) do(ctx context.Context, l Lease) {
 	}
 }
 
-func (w *Worker) handle(ctx context.Context, l Lease) (c Change, err error) {
+func (w *Worker) handle(ctx context.Context, l Lease) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.log.ErrorContext(ctx, "handler panicked", "kind", l.Kind, "key", l.Key, "stack", string(debug.Stack()))
@@ -197,12 +194,16 @@ func (w *Worker) handle(ctx context.Context, l Lease) (c Change, err error) {
 	}()
 	h, ok := w.handlers[l.Kind]
 	if !ok {
-		return c, fmt.Errorf("handle %s: nobody handles %q", l.Key, l.Kind)
+		return fmt.Errorf("handle %s: nobody handles %q", l.Key, l.Kind)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	held, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go w.hold(ctx, cancel, l)
-	return h(ctx, l)
+	go w.hold(held, cancel, l)
+	c, err := h(held, l)
+	if err != nil {
+		return err
+	}
+	return w.finish(ctx, l, c)
 }
 
 // hold keeps the lease while its item is handled, and stops the handler when it is lost: somebody else has begun.
