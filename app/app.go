@@ -5,3 +5,199 @@
 //   - [New] wires, [App.Run] runs, [App.Close] ends. Signals, flags and exit codes belong to cmd.
 //   - There is no branch for the demo or for tests: they point the same wiring elsewhere by the same settings.
 package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/awsroot"
+	"github.com/rootcheck-bot/rootcheck/bot"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/scheduler"
+	"github.com/rootcheck-bot/rootcheck/store"
+)
+
+// Options are what a process brings besides its settings.
+type Options struct {
+	Now     func() time.Time // the clock of everything that people read; time.Now when nil
+	Wake    <-chan struct{}  // receives when the clock was moved by hand
+	Log     *slog.Logger
+	Version string
+	Health  string // the heartbeat's file; empty: none
+}
+
+// App is one running bot.
+type App struct {
+	o         Options
+	store     *store.Store
+	service   *commands.Service
+	bot       *bot.Bot
+	worker    *commands.Worker
+	scheduler *scheduler.Scheduler
+}
+
+// New checks the settings and connects to the database and to Slack. What is wrong with a setting is a [SettingError] or
+// another error of one sentence; nothing is left open then.
+func New(ctx context.Context, c Config, o Options) (*App, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := c.Validate(true); err != nil {
+		return nil, err
+	}
+	signer, err := loadSigner(c.keyFile())
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	st, err := store.Open(ctx, store.Config{URL: c.Database, Now: o.Now, Replica: host, Build: o.Version, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{o: o, store: st}
+	if err := a.wire(ctx, c, signer); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return a, nil
+}
+
+func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
+	auditor, remediator, err := awsroot.New(ctx, c.awsroot(a.o))
+	if err != nil {
+		return err
+	}
+	workspace, err := bot.Connect(ctx, bot.Config{
+		BotToken: c.BotToken.Reveal(), AppToken: c.AppToken.Reveal(), APIURL: c.SlackAPI, Channel: c.Channel,
+		Locale: c.Locale, Now: a.o.Now, NewID: rand.Text, Log: a.o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	calendars, err := c.calendars()
+	if err != nil {
+		return err
+	}
+	a.scheduler = scheduler.New(scheduler.Config{
+		Schedules: calendars, Table: store.Occurrences{Store: a.store}, Now: a.o.Now, Wake: a.o.Wake, Log: a.o.Log,
+	})
+	a.service, err = commands.New(c.commands(workspace.Identity().Team, a.o.Version), commands.Deps{
+		Ledger: a.store, Queue: a.store, Estate: a.store, Inspector: auditor, Executor: remediator, Directory: workspace,
+		Now: a.o.Now, NewID: rand.Text, Log: a.o.Log, Next: a.scheduler.Next, SignHead: a.signs(signer),
+	})
+	if err != nil {
+		return err
+	}
+	a.bot, err = bot.New(workspace, bot.Deps{Service: a.service, Queue: a.store, Board: a.store})
+	if err != nil {
+		return err
+	}
+	handlers := a.service.Handlers()
+	for kind, handle := range a.bot.Handlers() {
+		handlers[kind] = handle
+	}
+	a.worker = commands.NewWorker(a.store, a.store, handlers, a.o.Now, a.o.Log)
+	return nil
+}
+
+// signs signs a head and keeps it among those that were published. A head that cannot be signed is shown unsigned, so that
+// a reader sees that something is wrong.
+func (a *App) signs(signer audit.Signer) func(audit.Head) string {
+	return func(h audit.Head) string {
+		signed, err := signer.SignHead(h, a.o.Now())
+		if err == nil {
+			err = a.store.SaveHead(context.Background(), signed)
+		}
+		if err != nil {
+			a.o.Log.Error("sign the audit log's head", slog.Any("error", err))
+			return h.String()
+		}
+		return signed.String()
+	}
+}
+
+// Run runs until the context ends or something ends that the bot cannot do without. It returns after what was begun has
+// ended.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.begin(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.bot.Run(ctx) })
+	group.Go(func() error { return a.worker.Run(ctx) })
+	group.Go(func() error { return a.scheduler.Run(ctx) })
+	group.Go(func() error { return a.beat(ctx) })
+	return group.Wait()
+}
+
+// begin queues what every start begins with: a look at everything, unless one was made within the hour.
+func (a *App) begin(ctx context.Context) error {
+	last, err := a.store.LastRun(ctx)
+	if err != nil && !errors.Is(err, commands.ErrNotFound) {
+		return fmt.Errorf("read the last check: %w", err)
+	}
+	if err == nil && a.o.Now().Sub(last.Finished) < time.Hour {
+		return nil
+	}
+	item, err := scanItem("start", a.o.Now())
+	if err != nil {
+		return err
+	}
+	return a.store.Put(ctx, item)
+}
+
+// beat writes the heartbeat that the container's health check reads.
+func (a *App) beat(ctx context.Context) error {
+	if a.o.Health == "" {
+		return nil
+	}
+	h := NewHeartbeat(a.o.Health, time.Now)
+	tick := time.NewTicker(HeartbeatInterval)
+	defer tick.Stop()
+	for {
+		ok, why := a.well(ctx)
+		if err := h.Beat(ok, why); err != nil {
+			a.o.Log.WarnContext(ctx, "heartbeat", slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *App) well(ctx context.Context) (bool, string) {
+	if err := a.store.Ping(ctx); err != nil {
+		return false, "the database does not answer"
+	}
+	if !a.bot.Healthy() {
+		return false, "no socket to Slack is open"
+	}
+	return true, ""
+}
+
+// Settled reports whether nothing is due: no item, no occurrence.
+func (a *App) Settled(ctx context.Context) (bool, error) {
+	due, err := a.scheduler.Due(ctx)
+	if err != nil || due {
+		return false, err
+	}
+	return a.worker.Settled(ctx), nil
+}
+
+// Close closes the database. Run has returned before.
+func (a *App) Close() error { return a.store.Close() }

@@ -11,7 +11,6 @@ package scheduler
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"time"
@@ -34,7 +33,8 @@ type Occurrences interface {
 type Schedule struct {
 	Name string   // "check", "digest"…: the name in the occurrence table
 	When Calendar // when it falls due
-	Kind string   // of the item that is queued
+	// Item is the work of an occurrence. missed counts earlier ones that it makes up for.
+	Item func(at time.Time, missed int) (commands.Item, error)
 }
 
 // Config is what a Scheduler needs.
@@ -105,56 +105,41 @@ func (s *Scheduler) Tick(ctx context.Context) error {
 // claim runs the newest occurrence that is due and not claimed. Older ones that were missed are made up for by it: two
 // digests in a row would say the same.
 func (s *Scheduler) claim(ctx context.Context, sc Schedule) error {
-	last, err := s.cfg.Table.Last(ctx, sc.Name)
+	due, missed, err := s.due(ctx, sc)
+	if err != nil || due.IsZero() {
+		return err
+	}
+	item, err := sc.Item(due, missed)
 	if err != nil {
-		return fmt.Errorf("read the last occurrence: %w", err)
+		return fmt.Errorf("describe the occurrence: %w", err)
+	}
+	_, err = s.cfg.Table.Claim(ctx, sc.Name, due, item)
+	return err
+}
+
+// due is the newest occurrence that nobody has claimed, zero where there is none.
+func (s *Scheduler) due(ctx context.Context, sc Schedule) (due time.Time, missed int, err error) {
+	after, err := s.cfg.Table.Last(ctx, sc.Name)
+	if err != nil {
+		return due, 0, fmt.Errorf("read the last occurrence: %w", err)
 	}
 	now := s.cfg.Now()
-	after := last
-	if last.IsZero() {
+	if after.IsZero() {
 		after = s.since
 	}
 	if oldest := now.Add(-s.cfg.CatchUp); after.Before(oldest) {
 		after = oldest
 	}
-	due, missed := sc.When.LastDue(after, now)
-	if due.IsZero() {
-		return nil
-	}
-	body, err := json.Marshal(Occurrence{Schedule: sc.Name, At: due, Missed: missed})
-	if err != nil {
-		return fmt.Errorf("describe the occurrence: %w", err)
-	}
-	_, err = s.cfg.Table.Claim(ctx, sc.Name, due, commands.Item{
-		Key: sc.Name + "/" + due.UTC().Format(time.RFC3339), Kind: sc.Kind, Body: body, Due: now,
-	})
-	return err
-}
-
-// Occurrence is the body of a queued item.
-type Occurrence struct {
-	Schedule string    `json:"schedule"`
-	At       time.Time `json:"at"`
-	Missed   int       `json:"missed,omitempty"` // earlier occurrences that this one makes up for
+	due, missed = sc.When.LastDue(after, now)
+	return due, missed, nil
 }
 
 // Due reports whether something could be claimed now.
 func (s *Scheduler) Due(ctx context.Context) (bool, error) {
 	for _, sc := range s.cfg.Schedules {
-		last, err := s.cfg.Table.Last(ctx, sc.Name)
-		if err != nil {
-			return false, fmt.Errorf("read the last occurrence: %w", err)
-		}
-		now := s.cfg.Now()
-		after := last
-		if last.IsZero() {
-			after = s.since
-		}
-		if oldest := now.Add(-s.cfg.CatchUp); after.Before(oldest) {
-			after = oldest
-		}
-		if due, _ := sc.When.LastDue(after, now); !due.IsZero() {
-			return true, nil
+		due, _, err := s.due(ctx, sc)
+		if err != nil || !due.IsZero() {
+			return err == nil, err
 		}
 	}
 	return false, nil

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,14 +21,15 @@ import (
 
 // stage is everything that the demo runs: both simulators, the page, and the bot unless it was left out.
 type stage struct {
-	base   string
-	clock  *clock
-	slack  *slacksim.Workspace
-	aws    *awssim.Organization
-	server *http.Server
-	dir    string
-	flags  flags
-	failed chan error
+	base     string
+	database string
+	clock    *clock
+	slack    *slacksim.Workspace
+	aws      *awssim.Organization
+	server   *http.Server
+	dir      string
+	flags    flags
+	failed   chan error
 
 	bot  *app.App
 	stop context.CancelFunc
@@ -103,7 +105,7 @@ func (s *stage) start(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("make a folder for the demo: %w", err)
 	}
-	s.dir = dir
+	s.dir, s.database = dir, filepath.Join(dir, "rootcheck.db")
 	cfg, err := configure(dir, s.base, s.flags.Throttle)
 	if err != nil {
 		return err

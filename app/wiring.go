@@ -1,0 +1,90 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/awsroot"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/scheduler"
+)
+
+// awsroot says to the AWS edge what the operator set.
+func (c Config) awsroot(o Options) awsroot.Config {
+	out := awsroot.Config{AssumeRootRate: c.Scan.AssumeRootRate, OwnerTag: c.Owners.Tag, Now: o.Now, Log: o.Log, Version: o.Version}
+	for _, s := range c.AWS {
+		source := awsroot.Source{Name: s.Name, NeverActOn: s.NeverActOn}
+		if a := s.Account; a != nil {
+			source.Account = &awsroot.Account{
+				Profile: a.Profile, RoleARN: a.RoleARN, ExternalID: a.ExternalID, Region: a.Region, RootProfile: a.RootProfile,
+			}
+		}
+		if org := s.Organization; org != nil {
+			source.Organization = &awsroot.Organization{
+				Profile: org.Profile, RoleARN: org.RoleARN, ExternalID: org.ExternalID, Region: org.Region, MemberRole: org.MemberRole,
+			}
+			if org.Delete != nil {
+				source.Organization.Delete = &awsroot.Delete{RoleARN: org.Delete.RoleARN}
+			}
+			if q := org.Quarantine; q != nil {
+				source.Organization.Quarantine = &awsroot.Quarantine{RoleARN: q.RoleARN, PolicyID: q.PolicyID, Except: q.Except}
+			}
+		}
+		out.Sources = append(out.Sources, source)
+	}
+	return out
+}
+
+// commands says to the verbs what the operator set.
+func (c Config) commands(team, version string) commands.Config {
+	out := commands.Config{
+		Team: team, Approvers: commands.People(c.Approvers), Requesters: commands.People(c.Requesters), Policy: c.policy(),
+		DryRun: c.DryRun, DailyCap: c.DailyDeletions, ActivityWindow: time.Duration(c.ActivityWindow),
+		Owners: c.Owners.Accounts, OwnerTag: c.Owners.Tag, Concurrency: c.Scan.Concurrency, Version: version,
+		Sources: map[string]commands.SourceConfig{},
+	}
+	for _, s := range c.AWS {
+		out.Sources[s.Name] = commands.SourceConfig{Requesters: commands.People(s.Requesters), NeverActOn: s.NeverActOn}
+	}
+	return out
+}
+
+// calendars are the schedules with the work of each occurrence.
+func (c Config) calendars() ([]scheduler.Schedule, error) {
+	zone, err := time.LoadLocation(c.Schedules.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("read schedules.timezone: %w", err)
+	}
+	work := map[string]func(time.Time, int) (commands.Item, error){
+		"check": func(at time.Time, _ int) (commands.Item, error) { return scanItem("schedule", at) },
+		"digest": func(at time.Time, missed int) (commands.Item, error) {
+			occurrence := at.UTC().Format(time.RFC3339)
+			return workItem("digest/"+occurrence, commands.KindDigest, commands.Work{Occurrence: occurrence, Count: missed}, at)
+		},
+		"remind": func(at time.Time, _ int) (commands.Item, error) {
+			return workItem("owners", commands.KindOwners, commands.Work{Trigger: "schedule"}, at)
+		},
+	}
+	var all []scheduler.Schedule
+	for name, spec := range c.Schedules.specs() {
+		when, err := scheduler.Parse(spec, zone)
+		if err != nil {
+			return nil, fmt.Errorf("read schedules.%s: %w", name, err)
+		}
+		all = append(all, scheduler.Schedule{Name: name, When: when, Item: work[name]})
+	}
+	return all, nil
+}
+
+func scanItem(trigger string, at time.Time) (commands.Item, error) {
+	return workItem("scan", commands.KindScan, commands.Work{Trigger: trigger}, at)
+}
+
+func workItem(key, kind string, w commands.Work, due time.Time) (commands.Item, error) {
+	body, err := json.Marshal(w)
+	if err != nil {
+		return commands.Item{}, fmt.Errorf("describe the work %s: %w", key, err)
+	}
+	return commands.Item{Key: key, Kind: kind, Body: body, Due: due}, nil
+}

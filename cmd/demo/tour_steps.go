@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+	"github.com/rootcheck-bot/rootcheck/store"
+)
+
+// look reads the store beside the running bot.
+func (s *stage) look(ctx context.Context, f func(*store.Store) error) error {
+	db, err := store.OpenReadOnly(ctx, store.Config{URL: s.database, Now: s.clock.Now})
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(db), db.Close())
+}
+
+func (s *stage) count(sc *script, user string, n *int) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
+		*n, err = sc.whispers(ctx, user)
+		return err
+	}
+}
+
+// tryConfirm presses Confirm and whatever follows from it, expecting to be refused somewhere on the way.
+func (s *stage) tryConfirm(sc *script, user, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if _, err := sc.press(ctx, user, "remediation.confirm", account); err != nil {
+			return err
+		}
+		return sc.leave(ctx, user)
+	}
+}
+
+// own goes the whole way of confirming one's own request: the button, and the form if one opens.
+func (s *stage) own(sc *script, account string) func(context.Context) error {
+	return s.tryConfirm(sc, ana, account)
+}
+
+func (s *stage) remember(sc *script, c *control, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return sc.until(ctx, "a confirmation is asked for", func(ctx context.Context) (bool, error) {
+			st, err := sc.slack(ctx)
+			if err != nil {
+				return false, err
+			}
+			var ok bool
+			*c, ok = st.find(ben, "remediation.confirm", account)
+			return ok, nil
+		})
+	}
+}
+
+func (s *stage) again(sc *script, user string, c *control) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := sc.click(ctx, user, *c, true); err != nil {
+			return err
+		}
+		return sc.leave(ctx, user)
+	}
+}
+
+func (s *stage) refusedAny(sc *script, user string, reasons ...string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return sc.until(ctx, "the audit log says that "+user+" was refused", func(ctx context.Context) (bool, error) {
+			leaves, err := s.records(ctx, commands.AuditQuery{Limit: 5})
+			for _, l := range leaves {
+				if l.Outcome == audit.OutcomeRefused && l.Actor.ID == user && slices.Contains(reasons, l.Reason) {
+					return true, nil
+				}
+			}
+			return false, err
+		})
+	}
+}
+
+// tap presses a button that opens no form.
+func (s *stage) tap(sc *script, user, action, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := sc.press(ctx, user, action, account)
+		return err
+	}
+}
+
+func (s *stage) lever(sc *script, path string, order map[string]string) func(context.Context) error {
+	return func(ctx context.Context) error { return sc.post(ctx, path, order, nil) }
+}
+
+func (s *stage) keyLever(sc *script, account, key, do string) func(context.Context) error {
+	return s.lever(sc, "/control/aws/key", map[string]string{"account": account, "key_id": key, "do": do})
+}
+
+// askKey asks for one of several keys of an account. The scan knows them by their creation date only; the form, which
+// reads AWS, by their ids.
+func (s *stage) askKey(sc *script, user, account, key string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		a, ok := s.aws.Account(account)
+		if !ok {
+			return fmt.Errorf("there is no account %s", account)
+		}
+		created := ""
+		for _, k := range a.Root.Keys {
+			if k.ID == key {
+				created = k.Created.UTC().Format("2006-01-02")
+			}
+		}
+		var c control
+		err := sc.until(ctx, "the card names the key of "+created, func(ctx context.Context) (bool, error) {
+			st, err := sc.slack(ctx)
+			if err != nil {
+				return false, err
+			}
+			c, ok = st.keyControl(account, created)
+			return ok, nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := sc.click(ctx, user, c, false); err != nil {
+			return err
+		}
+		wrong, err := sc.fill(ctx, user, map[string]string{"reason": "Not needed any more.", "key": last4(key), "account": account})
+		if err == nil && len(wrong) > 0 {
+			err = fmt.Errorf("the form says %v", wrong)
+		}
+		return err
+	}
+}
+
+// keyControl finds the button of one key among several by what its label for screen readers says.
+func (st slackState) keyControl(account, created string) (control, bool) {
+	for _, ch := range st.Channels {
+		for _, m := range slices.Backward(ch.Messages) {
+			if m.Ephemeral != "" || !m.names(account) {
+				continue
+			}
+			for _, b := range m.Blocks {
+				for _, e := range elements(b) {
+					c := control{slackMessage: m}
+					c.Action, _ = e["action_id"].(string)
+					c.Block, _ = b["block_id"].(string)
+					c.Value, _ = e["value"].(string)
+					label, _ := e["accessibility_label"].(string)
+					c.channel = ch.ID
+					if strings.HasPrefix(c.Action, "remediation.deactivate") && containsAll(label, created) && containsAll(c.Value, account) {
+						return c, true
+					}
+				}
+			}
+		}
+	}
+	return control{}, false
+}
+
+func (s *stage) verified(sc *script, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return sc.until(ctx, "the request on "+account+" is verified", func(ctx context.Context) (held bool, err error) {
+			err = s.look(ctx, func(db *store.Store) error {
+				requests, err := db.Requests(ctx, commands.RequestQuery{Account: posture.AccountID(account), Limit: 1})
+				held = err == nil && len(requests) == 1 && requests[0].State == remediation.Verified
+				return err
+			})
+			return held, err
+		})
+	}
+}
+
+// finished asserts that root-mfa passes in the store, which every card is drawn from.
+func (s *stage) finished(sc *script, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return sc.until(ctx, "root-mfa passes for "+account, func(ctx context.Context) (held bool, err error) {
+			err = s.look(ctx, func(db *store.Store) error {
+				l, err := db.Look(ctx, "", posture.AccountID(account))
+				for _, f := range l.Findings {
+					held = held || f.Control == posture.RootMFA && f.Status == posture.Passed
+				}
+				return err
+			})
+			return held, err
+		})
+	}
+}
+
+func (s *stage) endStory(sc *script) story {
+	return story{"In the end", []step{
+		{"nobody was pinged, and nobody saw an error", func(ctx context.Context) error { return sc.quiet(ctx) }},
+		{"AWS counts three deletions, each confirmed", s.deletions(3)},
+		{"the audit log verifies from its first record to its last", s.verify},
+	}}
+}
+
+func (sc *script) quiet(ctx context.Context) error {
+	st, err := sc.slack(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range st.Errors {
+		return fmt.Errorf("%s saw %q", e.User, e.What)
+	}
+	return nil
+}
+
+func (s *stage) verify(ctx context.Context) error {
+	return s.look(ctx, func(db *store.Store) error {
+		report, err := audit.Verify(ctx, audit.Check{Records: db.Records(ctx), Stored: db.Hashes(ctx)})
+		if err != nil {
+			return err
+		}
+		if !report.OK() || report.Records == 0 {
+			return fmt.Errorf("of %d records: %v", report.Records, report.Findings)
+		}
+		return nil
+	})
+}
+
+func containsAll(s string, parts ...string) bool {
+	for _, p := range parts {
+		if p == "" || !strings.Contains(s, p) {
+			return false
+		}
+	}
+	return true
+}
