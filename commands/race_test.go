@@ -1,0 +1,256 @@
+package commands_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+func TestOfCompetingClicksOneDecides(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	for range 10 {
+		w.at(func() { w.accounts[lab].keys[0].Status = posture.KeyActive })
+		r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo))
+		if err != nil {
+			t.Fatal(err)
+		}
+		clicks := []func() error{
+			func() error { _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); return err },
+			func() error { _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); return err },
+			func() error { _, err := w.s.Confirm(t.Context(), who(second), r.ID, r.Version, ""); return err },
+			func() error { _, err := w.s.Reject(t.Context(), who(second), r.ID, r.Version, "no"); return err },
+			func() error { _, err := w.s.Cancel(t.Context(), who(requester), r.ID, r.Version); return err },
+		}
+		var wg sync.WaitGroup
+		results := make([]error, len(clicks))
+		for i, click := range clicks {
+			wg.Go(func() { results[i] = click() })
+		}
+		wg.Wait()
+		won, refused := 0, 0
+		for _, err := range results {
+			var no *commands.Refusal
+			switch {
+			case err == nil:
+				won++
+			case errors.As(err, &no):
+				refused++
+			default:
+				t.Error(err)
+			}
+		}
+		if won != 1 || refused != len(clicks)-1 {
+			t.Fatalf("%d clicks decided and %d were refused", won, refused)
+		}
+		decisions, refusals := 0, 0
+		for _, l := range w.audit(commands.AuditQuery{Request: string(r.ID)}) {
+			switch l.Action {
+			case audit.RemediationConfirmed, audit.RemediationRejected, audit.RemediationCancelled:
+				decisions++
+			case audit.RemediationRefused:
+				refusals++
+			default:
+			}
+		}
+		if decisions != 1 || refusals != len(clicks)-1 {
+			t.Fatalf("%d decisions and %d refusals are on record", decisions, refusals)
+		}
+		w.settle()
+		if got := w.request(r.ID); got.State == remediation.Inactive {
+			if r, err = w.s.RequestReactivate(t.Context(), who(requester), r.ID, got.Version, "again"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+		}
+	}
+}
+
+func TestCompetingRequestsOnOneKeyOpenOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	var wg sync.WaitGroup
+	results := make([]error, 6)
+	for i := range results {
+		wg.Go(func() { _, results[i] = w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne)) })
+	}
+	wg.Wait()
+	opened := 0
+	for _, err := range results {
+		var no *commands.Refusal
+		switch {
+		case err == nil:
+			opened++
+		case !errors.As(err, &no) || no.Code != commands.AlreadyOpen:
+			t.Error(err)
+		}
+	}
+	if opened != 1 {
+		t.Errorf("%d requests were opened", opened)
+	}
+}
+
+func TestAnOutcomeThatNobodySawIsReadFromAWS(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		outcome commands.Outcome
+		calls   []string
+	}{
+		"the call had its effect":     {commands.Outcome{Kind: remediation.Unsure, Code: "effect"}, []string{"deactivate MPLE"}},
+		"the call had none":           {commands.Outcome{Kind: remediation.Unsure}, []string{"deactivate MPLE", "deactivate MPLE"}},
+		"an answer that is not known": {commands.Outcome{Kind: "nonsense", Code: "effect"}, []string{"deactivate MPLE"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, target := range []struct {
+				account posture.AccountID
+				key     posture.KeyID
+			}{{member, keyOne}, {lab, keyTwo}} {
+				w := newWorld(t)
+				w.scan()
+				w.at(func() {
+					first := true
+					w.fate = func(string) commands.Outcome {
+						if !first {
+							return commands.Outcome{}
+						}
+						first = false
+						return c.outcome
+					}
+				})
+				r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(target.account, target.key))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+					t.Fatal(err)
+				}
+				w.settle()
+				w.wantState(r.ID, remediation.Deactivating)
+				w.pass(time.Minute)
+				w.pass(time.Minute)
+				w.wantState(r.ID, remediation.Inactive)
+				if got := w.changes(); !slices.Equal(got, c.calls) {
+					t.Errorf("calls are %v, want %v", got, c.calls)
+				}
+				if target.account != member {
+					continue
+				}
+				b, err := w.st.Block(t.Context(), "acme", member)
+				if err != nil || b.Origin != remediation.OriginOurs || !b.Holds(r.ID) || !b.Attached {
+					t.Errorf("block is %+v, %v; want ours and held", b, err)
+				}
+			}
+		})
+	}
+}
+
+func TestABlockThatMayBeThereIsTakenOffWhenItsRequestFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	// AWS attaches the policy and says no: the request fails, and nothing may be left behind.
+	w.at(func() {
+		w.fate = func(string) commands.Outcome {
+			return commands.Outcome{Kind: remediation.Refused, Code: "effect"}
+		}
+	})
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.Failed)
+	b, err := w.st.Block(t.Context(), "acme", member)
+	if err != nil || len(b.Holders) != 0 || b.Origin != "" {
+		t.Errorf("block is %+v, %v", b, err)
+	}
+	w.at(func() {
+		if w.accounts[member].attached {
+			t.Error("the account is still blocked")
+		}
+	})
+}
+
+func TestAMeansThatIsNotThereBecomesTheOwners(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	w.at(func() {
+		w.fate = func(string) commands.Outcome {
+			return commands.Outcome{Kind: remediation.Unavailable, Code: "PolicyTypeNotEnabledException"}
+		}
+	})
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	got := w.wantState(r.ID, remediation.AwaitingOwner)
+	if got.Means != remediation.MeansGuided || len(w.heard(commands.KindOwner)) != 1 {
+		t.Errorf("means %s, DMs %v", got.Means, w.heard(commands.KindOwner))
+	}
+	if b, err := w.st.Block(t.Context(), "acme", member); err != nil || len(b.Holders) != 0 || b.Origin != "" {
+		t.Errorf("block is %+v, %v; want none", b, err)
+	}
+}
+
+func TestAKeyThatChangedSinceIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*account)
+		gate   remediation.Gate
+	}{
+		"created anew":      {func(a *account) { a.keys[0].Created = a.keys[0].Created.Add(time.Second) }, remediation.GateCreated},
+		"active again":      {func(a *account) { a.keys[0].Status = posture.KeyActive }, remediation.GateInactive},
+		"used meanwhile":    {func(a *account) { a.keys[0].LastUsed = time.Date(2026, 11, 10, 8, 0, 0, 0, time.UTC) }, remediation.GateUnused},
+		"gone":              {func(a *account) { a.keys = nil }, remediation.GateKey},
+		"not to be touched": {func(a *account) { a.means.Exempt = true }, remediation.GateExempt},
+		"switched off":      {func(a *account) { a.means.Delete = remediation.MeansGuided }, remediation.GateOff},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.scan()
+			id := w.deactivated(lab, keyTwo)
+			w.pass(8 * 24 * time.Hour)
+			r := w.deleteAsked(id, keyTwo)
+			if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+				t.Fatal(err)
+			}
+			w.at(func() { c.change(w.accounts[lab]) })
+			w.settle()
+			if got := w.request(id); got.State == remediation.Deleted || got.State == remediation.Verified {
+				t.Errorf("the request is %s", got.State)
+			}
+			refused := false
+			for _, l := range w.audit(commands.AuditQuery{Request: string(id)}) {
+				refused = refused || l.Outcome == audit.OutcomeRefused && l.Reason == string(c.gate)
+			}
+			if !refused {
+				t.Errorf("gate %s is not on record", c.gate)
+			}
+			if got := w.changes(); !slices.Equal(got, []string{"deactivate MPLE"}) {
+				t.Errorf("calls are %v", got)
+			}
+		})
+	}
+}
