@@ -155,14 +155,42 @@ func (s *Store) Audit(ctx context.Context, q commands.AuditQuery) ([]audit.Leaf,
 	return leaves, nil
 }
 
-// Records yields the raw audit records as they lie in the table, by their numbers, for [audit.Verify] and for exports. It
-// reads a page at a time and holds no transaction between them. An error ends it.
-func (s *Store) Records(ctx context.Context) iter.Seq2[audit.Record, error] {
+// Log is the audit log as it stood at one moment, for [audit.Verify] and for exports.
+type Log struct {
+	Records iter.Seq2[audit.Record, error] // as they lie in the table, by their numbers; an error ends it
+	Hashes  audit.HashReader               // the stored hashes of the tree
+	Head    audit.Head                     // computed from the stored hashes; zero where too few are left to compute it
+	Heads   []string                       // the signed heads that were published, oldest first
+}
+
+// ReadLog calls f with the log as it stands now. What is appended meanwhile is not seen, so that a log that grows is not
+// taken for one that was tampered with. The log is only valid until f returns; its error is returned.
+func (s *Store) ReadLog(ctx context.Context, f func(Log) error) error {
+	return s.db.snapshot(ctx, func(q session) error {
+		l := Log{Records: records(ctx, q), Hashes: hashReader(ctx, q)}
+		t, err := scanTree(q.queryRow(ctx, treeQuery).Scan)
+		if err != nil {
+			return err
+		}
+		if l.Head, err = audit.HeadOf(t.size, l.Hashes); errors.Is(err, audit.ErrNoHash) {
+			l.Head, err = audit.Head{}, nil
+		}
+		if err != nil {
+			return err
+		}
+		if l.Heads, err = heads(ctx, q); err != nil {
+			return err
+		}
+		return f(l)
+	})
+}
+
+func records(ctx context.Context, q session) iter.Seq2[audit.Record, error] {
 	const page = 500
 	return func(yield func(audit.Record, error) bool) {
 		for after := int64(-1 << 62); ; {
 			records := make([]audit.Record, 0, page)
-			rows, err := s.db.reads().query(ctx, `SELECT seq, raw FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2`, after, page)
+			rows, err := q.query(ctx, `SELECT seq, raw FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2`, after, page)
 			err = each(rows, err, func(scan func(...any) error) error {
 				var r audit.Record
 				if err := scan(&r.Seq, &r.Raw); err != nil {
@@ -188,9 +216,6 @@ func (s *Store) Records(ctx context.Context) iter.Seq2[audit.Record, error] {
 	}
 }
 
-// Hashes reads the stored hashes of the audit tree, for [audit.Verify].
-func (s *Store) Hashes(ctx context.Context) audit.HashReader { return hashReader(ctx, s.db.reads()) }
-
 // SaveHead remembers a signed head that is being published. Saving the same head again does nothing.
 func (s *Store) SaveHead(ctx context.Context, h audit.SignedHead) error {
 	text := h.String()
@@ -208,9 +233,11 @@ func (s *Store) SaveHead(ctx context.Context, h audit.SignedHead) error {
 }
 
 // Heads lists the signed heads that were published, oldest first, each in one line as [audit.OpenHead] reads it.
-func (s *Store) Heads(ctx context.Context) ([]string, error) {
+func (s *Store) Heads(ctx context.Context) ([]string, error) { return heads(ctx, s.db.reads()) }
+
+func heads(ctx context.Context, q session) ([]string, error) {
 	var heads []string
-	rows, err := s.db.reads().query(ctx, `SELECT text FROM audit_head ORDER BY size, at, text`)
+	rows, err := q.query(ctx, `SELECT text FROM audit_head ORDER BY size, at, text`)
 	err = each(rows, err, func(scan func(...any) error) error {
 		var text string
 		if err := scan(&text); err != nil {

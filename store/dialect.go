@@ -27,6 +27,35 @@ type dialect struct {
 	lock  string // at the end of a select: hold the rows until the transaction ends
 }
 
+// runner is a database or a transaction of package database/sql.
+type runner interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// plain runs statements on a runner, with the parameters written as its driver wants them.
+type plain struct {
+	on      runner
+	numbers func(query string) string
+}
+
+func (s plain) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	r, err := s.on.ExecContext(ctx, s.numbers(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (s plain) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.on.QueryContext(ctx, s.numbers(query), args...)
+}
+
+func (s plain) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.on.QueryRowContext(ctx, s.numbers(query), args...)
+}
+
 // each scans the rows of a query with f, and closes them.
 func each(rows *sql.Rows, err error, f func(scan func(...any) error) error) error {
 	if err != nil {
@@ -42,6 +71,23 @@ func each(rows *sql.Rows, err error, f func(scan func(...any) error) error) erro
 		}
 	}
 	return rows.Err()
+}
+
+// snapshot runs f in a transaction that sees one moment and is rolled back.
+func snapshot(ctx context.Context, db *sql.DB, numbers func(string) string, f func(session) error) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin to read: %w", err)
+	}
+	return errors.Join(f(plain{tx, numbers}), rollback(tx))
+}
+
+// rollback ignores a transaction that is over, as after a lost connection: the database has rolled it back.
+func rollback(tx *sql.Tx) error {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
 }
 
 // notFound turns the absence of a row into the port's error.

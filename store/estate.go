@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -46,16 +48,16 @@ func (s *Store) SaveRun(ctx context.Context, r commands.Run) error {
 		return err
 	}
 	err = s.db.write(ctx, func(ctx context.Context, q session) error {
-		var ended bool
-		if err := q.queryRow(ctx, `SELECT finished <> 0 FROM run WHERE id = $1`, r.ID).Scan(&ended); err != nil {
-			return notFound(err, "run "+r.ID)
+		n, err := q.exec(ctx, `UPDATE run SET finished = $1, body = $2,
+			under_way = CASE WHEN $1 = finished THEN under_way ELSE NULL END WHERE id = $3 AND finished = 0`, micros(r.Finished), body, r.ID)
+		if err != nil || n == 1 {
+			return err
 		}
-		if ended {
-			return commands.ErrConflict
+		var id string
+		if err := q.queryRow(ctx, `SELECT id FROM run WHERE id = $1`, r.ID).Scan(&id); err != nil {
+			return notFound(err, "run")
 		}
-		_, err := q.exec(ctx, `UPDATE run SET finished = $1, body = $2,
-			under_way = CASE WHEN $1 = 0 THEN under_way ELSE NULL END WHERE id = $3`, micros(r.Finished), body, r.ID)
-		return err
+		return commands.ErrConflict
 	})
 	if err != nil {
 		return fmt.Errorf("save run %s: %w", r.ID, err)
@@ -179,7 +181,7 @@ func (s *Store) page(ctx context.Context, after name, keys keyring) (looks []com
 func (s *Store) Retire(ctx context.Context, run, source string) ([]posture.Account, error) {
 	gone, err := write(ctx, s, func(ctx context.Context, q session) ([]posture.Account, error) {
 		var gone []posture.Account
-		rows, err := q.query(ctx, `SELECT evidence FROM look WHERE source = $1 AND run <> $2 ORDER BY account`, source, run)
+		rows, err := q.query(ctx, `DELETE FROM look WHERE source = $1 AND run <> $2 RETURNING evidence`, source, run)
 		err = each(rows, err, func(scan func(...any) error) error {
 			var body string
 			var e posture.Evidence
@@ -192,10 +194,7 @@ func (s *Store) Retire(ctx context.Context, run, source string) ([]posture.Accou
 			gone = append(gone, e.Account)
 			return nil
 		})
-		if err != nil {
-			return nil, err
-		}
-		_, err = q.exec(ctx, `DELETE FROM look WHERE source = $1 AND run <> $2`, source, run)
+		slices.SortFunc(gone, func(a, b posture.Account) int { return cmp.Compare(a.ID, b.ID) })
 		return gone, err
 	})
 	if err != nil {

@@ -40,14 +40,19 @@ func (s *Store) item(i commands.Item) (row, error) {
 	return row{key: i.Key, kind: i.Kind, body: body, due: micros(due)}, nil
 }
 
-// upsert puts one item. One that was parked comes back as new.
+// The two ends of a put, around the values. An item that was parked comes back as new.
+const (
+	putNew   = `INSERT INTO item (key, kind, body, due) `
+	putAgain = ` ON CONFLICT (key) DO UPDATE SET
+		kind = excluded.kind, body = excluded.body, revision = item.revision + 1,
+		due = CASE WHEN item.parked_at = 0 AND item.due < excluded.due THEN item.due ELSE excluded.due END,
+		attempts = CASE WHEN item.parked_at = 0 THEN item.attempts ELSE 0 END,
+		parked_at = 0, parked_why = ''`
+)
+
+// upsert puts one item.
 func upsert(ctx context.Context, q session, r row) error {
-	_, err := q.exec(ctx, `INSERT INTO item (key, kind, body, due) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (key) DO UPDATE SET
-			kind = excluded.kind, body = excluded.body, revision = item.revision + 1,
-			due = CASE WHEN item.parked_at = 0 AND item.due < excluded.due THEN item.due ELSE excluded.due END,
-			attempts = CASE WHEN item.parked_at = 0 THEN item.attempts ELSE 0 END,
-			parked_at = 0, parked_why = ''`, r.key, r.kind, r.body, r.due)
+	_, err := q.exec(ctx, putNew+`VALUES ($1, $2, $3, $4)`+putAgain, r.key, r.kind, r.body, r.due)
 	if err != nil {
 		return fmt.Errorf("put item %s: %w", r.key, err)
 	}
@@ -191,8 +196,8 @@ func (s *Store) Park(ctx context.Context, l commands.Lease, why string) error {
 	return s.onLease(ctx, "park", l, func(ctx context.Context, q session) error {
 		return s.one(ctx, q, `UPDATE item SET leased_until = 0,
 			attempts = CASE WHEN revision = claimed THEN attempts ELSE 0 END,
-			parked_at = CASE WHEN revision = claimed THEN $3 ELSE 0 END,
-			parked_why = CASE WHEN revision = claimed THEN $4 ELSE '' END WHERE `+s.held(), l.Key, l.Fence, micros(s.now()), why)
+			parked_at = CASE WHEN revision = claimed THEN $3 ELSE parked_at END,
+			parked_why = CASE WHEN revision = claimed THEN $4 ELSE parked_why END WHERE `+s.held(), l.Key, l.Fence, micros(s.now()), why)
 	})
 }
 

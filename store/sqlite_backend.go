@@ -31,14 +31,14 @@ func (b *sqliteBackend) write(ctx context.Context, f func(context.Context, sessi
 	if b.group == nil {
 		return ErrReadOnly
 	}
-	return b.group.do(ctx, false, f)
+	return b.group.do(&job{ctx: ctx, run: f})
 }
 
 func (b *sqliteBackend) put(ctx context.Context, i row) error {
 	if b.group == nil {
 		return ErrReadOnly
 	}
-	return b.group.do(ctx, true, func(ctx context.Context, q session) error { return upsert(ctx, q, i) })
+	return b.group.do(&job{ctx: ctx, item: i})
 }
 
 func (b *sqliteBackend) scrub() {
@@ -47,18 +47,10 @@ func (b *sqliteBackend) scrub() {
 	}
 }
 
-func (b *sqliteBackend) reads() session { return sqliteReader{b.read} }
+func (b *sqliteBackend) reads() session { return plain{b.read, numbered} }
 
-type sqliteReader struct{ db *sql.DB }
-
-func (r sqliteReader) exec(context.Context, string, ...any) (int64, error) { return 0, ErrReadOnly }
-
-func (r sqliteReader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return r.db.QueryContext(ctx, numbered(query), args...)
-}
-
-func (r sqliteReader) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	return r.db.QueryRowContext(ctx, numbered(query), args...)
+func (b *sqliteBackend) snapshot(ctx context.Context, f func(session) error) error {
+	return snapshot(ctx, b.read, numbered, f)
 }
 
 func (b *sqliteBackend) ping(ctx context.Context) error {

@@ -62,6 +62,8 @@ type Store struct {
 type backend interface {
 	// reads runs a query outside a transaction.
 	reads() session
+	// snapshot runs f with reads that all see one moment.
+	snapshot(ctx context.Context, f func(session) error) error
 	// write runs f in a transaction and returns after the commit. It runs f again when the database asks for it, so f has
 	// no effect but on the session.
 	write(ctx context.Context, f func(context.Context, session) error) error

@@ -20,6 +20,7 @@ type database struct {
 func databases() []database {
 	return []database{
 		{"sqlite", func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "rootcheck.db") }},
+		{"postgres", func(t *testing.T) string { t.Helper(); return postgres(t) }},
 	}
 }
 
@@ -65,7 +66,7 @@ func (d database) fresh(t *testing.T, o ...option) *store.Store {
 	return openURL(t, d.url(t), o...)
 }
 
-func config(t *testing.T, url string, o ...option) store.Config {
+func config(t testing.TB, url string, o ...option) store.Config {
 	t.Helper()
 	c := store.Config{
 		URL: url, Now: newClock().Now, Replica: "one", Build: "v0.0.0-test",
@@ -77,7 +78,7 @@ func config(t *testing.T, url string, o ...option) store.Config {
 	return c
 }
 
-func openURL(t *testing.T, url string, o ...option) *store.Store {
+func openURL(t testing.TB, url string, o ...option) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), config(t, url, o...))
 	if err != nil {

@@ -1,0 +1,7 @@
+package store_test
+
+import "syscall"
+
+func mountSmall(dir, size string) error { return syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size) }
+
+func unmount(dir string) error { return syscall.Unmount(dir, 0) }
