@@ -79,7 +79,7 @@ func (s *Service) sweep(ctx context.Context, l Look, released bool) (o Owner, fr
 		o.Stage, o.Told = OwnerUntold, 0
 		o.ToldAt, o.Escalated, o.DoneAt = time.Time{}, time.Time{}, time.Time{}
 	}
-	if o.Stage != OwnerUntold && o.Stage != OwnerGaveUp {
+	if o.Stage != OwnerUntold && o.Stage != OwnerGaveUp && (o.Stage != OwnerHeld || !released) {
 		return o, false, nil
 	}
 	if o.User == "" {
@@ -92,6 +92,9 @@ func (s *Service) sweep(ctx context.Context, l Look, released bool) (o Owner, fr
 		return o, false, err
 	}
 	if !released || s.cfg.DryRun {
+		if o.Stage == OwnerHeld {
+			return o, false, nil
+		}
 		o.Stage = OwnerHeld
 		o, err = s.saveOwner(ctx, o, ownerEvent(o, audit.OwnerAssigned, audit.System("scanner"), string(o.How)))
 		return o, true, err
@@ -294,6 +297,10 @@ func (s *Service) ReleaseOwners(ctx context.Context, a Actor) (int, error) {
 	if no != nil {
 		return 0, s.refused(ctx, a, about, no)
 	}
+	before, err := s.released(ctx)
+	if err != nil {
+		return 0, err
+	}
 	if err := s.d.Estate.Mark(ctx, markOwners, s.d.Now()); err != nil {
 		return 0, fmt.Errorf("release the owners: %w", err)
 	}
@@ -303,20 +310,41 @@ func (s *Service) ReleaseOwners(ctx context.Context, a Actor) (int, error) {
 	}
 	told := 0
 	for _, o := range waiting {
-		if o.Stage != OwnerHeld || o.User == "" {
-			continue
-		}
-		if _, err := s.tell(ctx, o, audit.User(a.User, a.Team)); errors.Is(err, ErrConflict) {
-			continue // somebody else released it at the same time
-		} else if err != nil {
+		did, err := s.letTell(ctx, a, o)
+		if err != nil {
 			return told, err
 		}
-		told++
+		if did {
+			told++
+		}
 	}
-	if told == 0 {
+	if told == 0 && before {
 		return 0, s.refused(ctx, a, about, &Refusal{Code: AlreadySo})
 	}
 	return told, nil
+}
+
+// letTell writes to an owner who was held back. One whose account is blocked is left to a later sweep.
+func (s *Service) letTell(ctx context.Context, a Actor, o Owner) (bool, error) {
+	if o.Stage != OwnerHeld || o.User == "" {
+		return false, nil
+	}
+	look, err := s.d.Estate.Look(ctx, o.Source, o.Account)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read account %s: %w", o.Account, err)
+	}
+	blocked, err := s.blocked(ctx, look)
+	if err != nil || blocked {
+		return false, err
+	}
+	_, err = s.tell(ctx, o, audit.User(a.User, a.Team))
+	if errors.Is(err, ErrConflict) {
+		return false, nil // somebody else released it at the same time
+	}
+	return err == nil, err
 }
 
 // InstructMFA writes to the owner of one account now. It waits for no release: somebody asked for this one.

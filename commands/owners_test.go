@@ -1,0 +1,202 @@
+package commands_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+func refusalOf(t *testing.T, err error) *commands.Refusal {
+	t.Helper()
+	var no *commands.Refusal
+	if !errors.As(err, &no) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+	return no
+}
+
+// owned gives every account but the member's its MFA, and the member's an owner by email.
+func owned(t *testing.T, change ...func(*commands.Config)) *world {
+	t.Helper()
+	w := newWorld(t, change...)
+	w.at(func() {
+		w.accounts[management].mfa, w.accounts[lab].mfa = true, true
+		w.accounts[member].contacts = []commands.Contact{{How: commands.OwnerByEmail, Value: ownerUser + "@example.com"}}
+	})
+	return w
+}
+
+func (w *world) owner(id posture.AccountID) commands.Owner {
+	w.t.Helper()
+	v, err := w.s.View(w.t.Context(), "acme", id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v.Owner
+}
+
+func TestTheFirstBatchOfOwnersWaitsForAnApprover(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.scan()
+	if o := w.owner(member); o.Stage != commands.OwnerHeld || o.User != ownerUser || o.How != commands.OwnerByEmail {
+		t.Fatalf("the owner is %+v, want held", o)
+	}
+	if got := w.notices(commands.NoticeOwners); len(got) != 1 || got[0].Count != 1 {
+		t.Errorf("the preview is %+v", got)
+	}
+	w.scan()
+	if got := w.notices(commands.NoticeOwners); len(got) != 1 {
+		t.Errorf("the preview was told %d times", len(got))
+	}
+	_, err := w.s.ReleaseOwners(t.Context(), who(requester))
+	w.wantRefusal(err, commands.NotApprover)
+	n, err := w.s.ReleaseOwners(t.Context(), who(approver))
+	if err != nil || n != 1 {
+		t.Fatalf("released %d, %v", n, err)
+	}
+	_, err = w.s.ReleaseOwners(t.Context(), who(second))
+	w.wantRefusal(err, commands.AlreadySo)
+	w.settle()
+	if got := w.heard(commands.KindOwner); len(got) != 1 || got[0].User != ownerUser || got[0].Purpose != commands.PurposeMFA {
+		t.Errorf("DMs are %+v", got)
+	}
+	// From then on it goes by itself.
+	w.at(func() {
+		w.accounts[lab].mfa = false
+		w.accounts[lab].contacts = []commands.Contact{{How: commands.OwnerByEmail, Value: "nobody@example.com"}, {How: commands.OwnerBySecurity, Value: second + "@example.com"}}
+	})
+	w.scan()
+	if o := w.owner(lab); o.Stage != commands.OwnerTold || o.User != second || o.How != commands.OwnerBySecurity {
+		t.Errorf("the lab's owner is %+v", o)
+	}
+}
+
+func TestAnOwnerIsRemindedAndThenTheChannelIsTold(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.scan()
+	if _, err := w.s.ReleaseOwners(t.Context(), who(approver)); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.pass(20 * time.Hour)
+	if got := len(w.heard(commands.KindOwner)); got != 1 {
+		t.Fatalf("%d DMs within the first day", got)
+	}
+	w.pass(6 * time.Hour)
+	if got := len(w.heard(commands.KindOwner)); got != 2 || len(w.notices(commands.NoticeEscalated)) != 0 {
+		t.Fatalf("%d DMs and %d escalations after a day", got, len(w.notices(commands.NoticeEscalated)))
+	}
+	// Putting it off each day stops no escalation.
+	if _, err := w.s.RemindTomorrow(t.Context(), who(ownerUser), "acme", member); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(24 * time.Hour)
+	if got := w.notices(commands.NoticeEscalated); len(got) != 1 || got[0].User != ownerUser || got[0].Account != member {
+		t.Errorf("escalations are %+v", got)
+	}
+	d, err := w.s.Digest(t.Context(), w.now())
+	if err != nil || len(d.Waiting) != 1 {
+		t.Errorf("the digest waits for %v, %v", d.Waiting, err)
+	}
+}
+
+func TestAnOwnerRegistersMFAAndPressesDone(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.scan()
+	if _, err := w.s.InstructMFA(t.Context(), who(requester), "billing"); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	if _, err := w.s.ChooseDevice(t.Context(), who(ownerUser), "acme", member, "passkey", "ios"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.s.ChooseDevice(t.Context(), who(second), "acme", member, "virtual", "")
+	w.wantRefusal(err, commands.NotOwner)
+	_, _, err = w.s.MFADone(t.Context(), who(stranger), "acme", member)
+	w.wantRefusal(err, commands.NotOwner)
+	_, o, err := w.s.MFADone(t.Context(), who(ownerUser), "acme", member)
+	if err != nil || o.Stage != commands.OwnerAnswered || o.Device != "passkey" || o.System != "ios" {
+		t.Errorf("before it is registered: %+v, %v", o, err)
+	}
+	w.at(func() { w.accounts[member].mfa = true })
+	e, o, err := w.s.MFADone(t.Context(), who(ownerUser), "acme", member)
+	if err != nil || o.Stage != commands.OwnerFinished || !e.MFA.Value {
+		t.Errorf("after: %+v, %v", o, err)
+	}
+	w.pass(3 * 24 * time.Hour)
+	if got := len(w.heard(commands.KindOwner)); got != 1 {
+		t.Errorf("%d DMs to somebody who is done", got)
+	}
+}
+
+func TestABlockedAccountsOwnerIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.scan()
+	w.deactivated(member, keyOne)
+	_, err := w.s.InstructMFA(t.Context(), who(requester), "billing")
+	w.wantRefusal(err, commands.MFABlocked)
+	if n, err := w.s.ReleaseOwners(t.Context(), who(approver)); err != nil || n != 0 {
+		t.Errorf("released %d, %v; want nobody while the account is blocked", n, err)
+	}
+	r, err := w.st.Requests(t.Context(), commands.RequestQuery{Open: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := w.s.RequestReactivate(t.Context(), who(requester), r[0].ID, r[0].Version, "MFA first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), u.ID, u.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.scan()
+	if got := w.heard(commands.KindOwner); len(got) != 1 || got[0].User != ownerUser {
+		t.Errorf("DMs after the block is off: %+v", got)
+	}
+	_, err = w.s.InstructMFA(t.Context(), who(requester), "lab")
+	w.wantRefusal(err, commands.NobodyToTell)
+	_, err = w.s.InstructMFA(t.Context(), who(requester), "nowhere")
+	w.wantRefusal(err, commands.UnknownAccount)
+}
+
+func TestAClaimCountsAfterAnApproverConfirmedIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	o, err := w.s.ClaimOwner(t.Context(), who(ownerUser), "acme", lab)
+	if err != nil || o.User != "" || o.Claim != ownerUser {
+		t.Fatalf("the claim is %+v, %v", o, err)
+	}
+	_, err = w.s.ClaimOwner(t.Context(), who(ownerUser), "acme", lab)
+	w.wantRefusal(err, commands.AlreadySo)
+	_, err = w.s.ConfirmOwner(t.Context(), who(requester), "acme", lab)
+	w.wantRefusal(err, commands.NotApprover)
+	if o, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab); err != nil || o.User != ownerUser || o.How != commands.OwnerByClaim {
+		t.Fatalf("confirmed: %+v, %v", o, err)
+	}
+	if _, err = w.s.AssignOwner(t.Context(), who(approver), "acme", lab, second); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab)
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOwn))
+	_, err = w.s.AssignOwner(t.Context(), who(approver), "acme", lab, guest)
+	w.wantRefusal(err, commands.IsGuest)
+	if _, err = w.s.DeclineOwner(t.Context(), who(ownerUser), "acme", lab); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	o = w.owner(lab)
+	if o.User != "" || !slices.Contains(o.Not, ownerUser) || len(w.notices(commands.NoticeDeclined)) != 1 {
+		t.Errorf("declined: %+v", o)
+	}
+}

@@ -1,0 +1,275 @@
+package commands_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// many adds members without anything wrong but what change makes so.
+func (w *world) many(n int, change func(i int, a *account)) {
+	w.at(func() {
+		for i := range n {
+			id := posture.AccountID(fmt.Sprintf("9%011d", i))
+			a := &account{
+				Account: posture.Account{ID: id, Source: "acme", Partition: "aws", Name: fmt.Sprintf("team-%03d", i), State: posture.StateActive, Role: posture.RoleMember, Unit: "/teams"},
+				means:   commands.Ways{Deactivate: remediation.MeansGuided, Delete: remediation.MeansGuided}, mfa: true,
+			}
+			change(i, a)
+			w.accounts[id] = a
+		}
+	})
+}
+
+func TestAScanSeesEverythingAndSaysWhatItCouldNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.many(10, func(i int, a *account) {
+		if i < 3 {
+			a.gap = &posture.Gap{Reason: posture.ReasonSCP}
+		}
+	})
+	run := w.scan()
+	if run.Listed != 13 || run.Scanned != 10 || run.Failed != 3 || len(run.Gaps) != 0 {
+		t.Errorf("run is %+v", run)
+	}
+	l, err := w.s.List(t.Context(), who(requester), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Coverage.Listed != 13 || l.Coverage.Scanned != 10 || l.Coverage.Why[posture.ReasonSCP] != 3 || l.Total != 13 || l.First {
+		t.Errorf("coverage is %+v of %d", l.Coverage, l.Total)
+	}
+	if worst := l.Rows[0]; len(worst.Failed) == 0 || worst.Failed[0].Severity != posture.Critical {
+		t.Errorf("the first row is %+v", worst)
+	}
+}
+
+func TestAnAccountThatWasThrottledIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() { w.accounts[lab].gap = &posture.Gap{Reason: posture.ReasonThrottled} })
+	run := w.scan()
+	if run.Scanned != 2 || run.Failed != 1 || w.scanned != 2+4 {
+		t.Errorf("run %+v after %d looks; want four looks at the throttled account", run, w.scanned)
+	}
+}
+
+func TestNoAccountsOrTooFewAreAnErrorAndLoseNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.many(20, func(int, *account) {})
+	w.scan()
+	keep := w.accounts
+
+	w.at(func() { w.accounts = map[posture.AccountID]*account{} })
+	if run := w.scan(); len(run.Gaps) != 1 || run.Gaps[0].Source != "acme" || run.Listed != 0 {
+		t.Errorf("an empty organization gave %+v", run)
+	}
+	w.at(func() { w.broken["inventory"], w.accounts = true, keep })
+	if run := w.scan(); len(run.Gaps) != 1 {
+		t.Errorf("an inventory that failed gave %+v", run)
+	}
+	w.at(func() { w.broken["inventory"] = false })
+	l, err := w.s.List(t.Context(), who(requester), "", 0)
+	if err != nil || l.Total != 23 {
+		t.Fatalf("%d accounts are known, %v; want all 23", l.Total, err)
+	}
+	if len(w.notices(commands.NoticeSourceGap)) != 2 {
+		t.Error("the channel was not told of both")
+	}
+	w.at(func() {
+		for i := range 10 {
+			delete(w.accounts, posture.AccountID(fmt.Sprintf("9%011d", i)))
+		}
+	})
+	if run := w.scan(); len(run.Gaps) != 1 || run.Listed != 13 {
+		t.Errorf("ten fewer gave %+v", run)
+	}
+	if run := w.scan(); len(run.Gaps) != 0 {
+		t.Errorf("ten fewer, and the same again, gave %+v; want it believed", run)
+	}
+	if l, err = w.s.List(t.Context(), who(requester), "", 0); err != nil || l.Total != 13 {
+		t.Errorf("%d accounts are known, %v; want those that are left", l.Total, err)
+	}
+}
+
+func TestALaterCallerAttachesToTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, err := w.s.CheckNow(t.Context(), who(requester))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := w.s.CheckNow(t.Context(), who(approver))
+	if err != nil || one.ID != two.ID || one.ID == "" {
+		t.Fatalf("runs %q and %q, %v; want one", one.ID, two.ID, err)
+	}
+	w.settle()
+	if last, err := w.st.LastRun(t.Context()); err != nil || last.ID != one.ID || w.scanned != 3 {
+		t.Errorf("run %q with %d looks, %v", last.ID, w.scanned, err)
+	}
+}
+
+func TestARunThatWasLeftBehindIsFinishedWithoutAskingTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	w.at(func() { w.clock = w.clock.Add(time.Minute) })
+	run, err := w.st.StartRun(t.Context(), commands.Run{ID: "left", Trigger: commands.TriggerSchedule, Started: w.now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := w.st.Look(t.Context(), "acme", member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.st.Save(t.Context(), run.ID, []commands.Look{look}); err != nil {
+		t.Fatal(err)
+	}
+	before := w.scanned
+	got := w.scan()
+	if got.ID != "left" || got.Scanned != 3 || w.scanned-before != 2 {
+		t.Errorf("run %+v after %d looks; want the run that was left, and two looks", got, w.scanned-before)
+	}
+}
+
+func TestNewFindingsGetCardsWithinTheHoursLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.CardsPerHour = 5 })
+	w.many(12, func(_ int, a *account) { a.password, a.mfa = true, false })
+	w.scan()
+	if got := len(w.heard(commands.KindNew)); got != 5 {
+		t.Errorf("%d cards, want 5", got)
+	}
+	if got := w.notices(commands.NoticeGathered); len(got) != 1 || got[0].Count != 10 || len(got[0].Accounts) != 10 {
+		t.Errorf("gathered %+v, want the other ten accounts in one message", got)
+	}
+	w.scan()
+	if got := len(w.heard(commands.KindNew)); got != 5 {
+		t.Errorf("%d cards after a second look at the same, want no more", got)
+	}
+	w.at(func() {
+		w.clock = w.clock.Add(2 * time.Hour)
+		w.accounts["900000000003"].keys = []posture.Key{{ID: "AKIANEWKEY0000000001", Status: posture.KeyActive, Created: w.clock}}
+	})
+	w.scan()
+	if got := w.heard(commands.KindNew); len(got) != 6 || got[5].Account != "900000000003" {
+		t.Errorf("cards %+v, want one more for the new key", got)
+	}
+}
+
+func TestWordsFindAccounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.many(40, func(int, *account) {})
+	w.scan()
+	for query, want := range map[string]int{"team-0": 40, "billing": 1, "222222222222": 1, "root-access-key failed": 3, "nothing like it": 0} {
+		l, err := w.s.List(t.Context(), who(requester), query, 0)
+		if err != nil || l.Total != want {
+			t.Errorf("%q finds %d, %v; want %d", query, l.Total, err, want)
+		}
+	}
+	l, err := w.s.List(t.Context(), who(requester), "biling", 0)
+	if err != nil || l.Nearest != "billing" {
+		t.Errorf("nearest is %q, %v", l.Nearest, err)
+	}
+	l, err = w.s.List(t.Context(), who(requester), "team", 2)
+	if err != nil || l.Page != 2 || l.Pages != 3 || len(l.Rows) != 10 {
+		t.Errorf("page %d of %d with %d rows, %v", l.Page, l.Pages, len(l.Rows), err)
+	}
+	_, err = w.s.Account(t.Context(), who(requester), "biling")
+	no := refusalOf(t, err)
+	if no.Code != commands.UnknownAccount || no.Args["nearest"] != "billing" {
+		t.Errorf("the refusal says %+v", no)
+	}
+	v, err := w.s.Account(t.Context(), who(requester), "2222-2222-2222")
+	if err != nil || v.Look.Evidence.Account.ID != member || len(v.Keys) != 1 || v.Keys[0].Deactivate != remediation.MeansOrganization {
+		t.Errorf("the view is %+v, %v", v, err)
+	}
+	keys, err := w.s.Keys(t.Context(), who(requester), "")
+	if err != nil || len(keys) != 3 {
+		t.Errorf("%d accounts with keys, %v", len(keys), err)
+	}
+}
+
+func TestLookingIsLimitedPerPerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	var err error
+	looks := 0
+	for ; looks < 100 && err == nil; looks++ {
+		_, err = w.s.Status(t.Context(), who(requester))
+	}
+	no := w.wantRefusal(err, commands.TooSoon)
+	if no.Args["wait"] == "" || looks < 5 || looks > 30 {
+		t.Errorf("refused after %d looks, wait %q", looks, no.Args["wait"])
+	}
+	if _, err := w.s.Status(t.Context(), who(approver)); err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	w.at(func() { w.clock = w.clock.Add(time.Minute) })
+	if _, err := w.s.Status(t.Context(), who(requester)); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+}
+
+func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	first, err := w.s.Digest(t.Context(), w.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !first.Since.IsZero() || first.FailingAll != 3 || first.Coverage.Listed != 3 || first.Head == "" || !first.TwoPerson {
+		t.Errorf("the first digest is %+v", first)
+	}
+	if _, err := w.s.DigestPosted(t.Context(), "one", first); err != nil {
+		t.Fatal(err)
+	}
+	watched := w.deactivated(lab, keyTwo)
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.s.Mute(t.Context(), who(requester), "acme", member, posture.RootMFA, "hardware is on its way", w.now().Add(48*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	w.at(func() {
+		w.clock = w.clock.Add(time.Hour)
+		w.accounts[management].mfa, w.accounts[lab].keys = true, append(w.accounts[lab].keys, posture.Key{ID: "AKIANEWKEY0000000001", Status: posture.KeyActive, Created: w.clock})
+	})
+	w.scan()
+	d, err := w.s.Digest(t.Context(), w.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := map[string]posture.Change{}
+	for _, c := range d.Changes {
+		changes[string(c.Key.Account)+" "+string(c.Key.Control)] = c.Change
+	}
+	if changes[string(management)+" root-mfa"] != posture.Resolved || changes[string(lab)+" root-access-key"] != posture.Worse {
+		t.Errorf("changes are %v", changes)
+	}
+	if len(d.Pending) != 1 || d.Pending[0].ID != r.ID || len(d.Watching) != 1 || d.Watching[0].ID != watched || len(d.Mutes) != 1 {
+		t.Errorf("pending %v, watching %v, mutes %v", d.Pending, d.Watching, d.Mutes)
+	}
+	if err := w.s.Unmute(t.Context(), who(requester), "acme", member, posture.RootMFA); err != nil {
+		t.Fatal(err)
+	}
+	w.wantRefusal(w.s.Unmute(t.Context(), who(requester), "acme", member, posture.RootMFA), commands.AlreadySo)
+	if d, err = w.s.Digest(t.Context(), w.now()); err != nil || len(d.Mutes) != 0 {
+		t.Errorf("mutes %v, %v", d.Mutes, err)
+	}
+	_, waiting, err := w.s.Home(t.Context(), who(approver))
+	if err != nil || !slices.ContainsFunc(waiting, func(x remediation.Request) bool { return x.ID == r.ID }) {
+		t.Errorf("the approver's home waits for %v, %v", waiting, err)
+	}
+}
