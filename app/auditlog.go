@@ -48,36 +48,20 @@ func VerifyAudit(ctx context.Context, c Config, o VerifyOptions) (Verified, erro
 	return v, errors.Join(err, s.Close())
 }
 
-// verifyTries bounds how often a log that grows under the verification is read again.
-const verifyTries = 3
-
 func verifyStore(ctx context.Context, s *store.Store, c Config, o VerifyOptions, own []audit.Head) (v Verified, err error) {
-	for range verifyTries {
-		before, berr := s.LastAudit(ctx)
-		// Heads are read before records: a head that is published meanwhile would name records that were not read.
-		heads, err := s.Heads(ctx)
-		if err != nil {
-			return v, err
-		}
-		v = Verified{Published: len(heads), Own: len(own)}
+	err = s.ReadLog(ctx, func(l store.Log) error {
+		v = Verified{Published: len(l.Heads), Own: len(own)}
+		heads := l.Heads
 		verifiers, err := c.verifiers(o.Verifiers)
-		if err != nil && len(heads) > 0 {
-			v.Unchecked = err.Error()
-			heads = nil
+		if err != nil {
+			v.Unchecked, heads = err.Error(), nil
 		}
 		v.Report, err = audit.Verify(ctx, audit.Check{
-			Records: s.Records(ctx), Stored: s.Hashes(ctx), Heads: heads, Verifiers: verifiers, Own: own,
+			Records: l.Records, Stored: l.Hashes, Heads: heads, Verifiers: verifiers, Own: own,
 		})
-		if err != nil {
-			return v, err
-		}
-		// A record that was written between reading the last page and its hash looks cut off: the log is read once more.
-		after, aerr := s.LastAudit(ctx)
-		if v.OK() || berr != nil || aerr != nil || before.Equal(after) {
-			return v, nil
-		}
-	}
-	return v, nil
+		return err
+	})
+	return v, err
 }
 
 func verifyExport(ctx context.Context, o VerifyOptions, own []audit.Head) (v Verified, err error) {
@@ -159,11 +143,13 @@ func ExportAudit(ctx context.Context, c Config, format string, w io.Writer, now 
 		return 0, err
 	}
 	var n int64
-	switch format {
-	case "csv":
-		n, err = audit.WriteCSV(w, s.Records(ctx))
-	default:
-		n, err = audit.WriteJSONL(w, s.Records(ctx))
-	}
+	err = s.ReadLog(ctx, func(l store.Log) error {
+		write := audit.WriteJSONL
+		if format == "csv" {
+			write = audit.WriteCSV
+		}
+		n, err = write(w, l.Records)
+		return err
+	})
 	return n, errors.Join(err, s.Close())
 }

@@ -119,7 +119,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 	}
 	looker := o.Looker
 	if looker == nil {
-		auditor, _, err := awsroot.New(ctx, c.aws(o.Now, o.Log, o.Version))
+		auditor, _, err := awsroot.New(ctx, c.awsroot(Options{Now: o.Now, Log: o.Log, Version: o.Version}))
 		if err != nil {
 			return nil, &SettingError{Setting: "aws", Fix: "give the profile and Region names that your AWS configuration has", Err: err}
 		}
@@ -358,36 +358,4 @@ func Transient(e posture.Evidence) bool {
 		}
 	}
 	return false
-}
-
-// aws is the settings of AWS as its edge takes them.
-func (c Config) aws(now func() time.Time, log *slog.Logger, version string) awsroot.Config {
-	sources := make([]awsroot.Source, 0, len(c.AWS))
-	for _, s := range c.AWS {
-		sources = append(sources, s.edge())
-	}
-	return awsroot.Config{
-		Sources: sources, AssumeRootRate: c.Scan.AssumeRootRate, OwnerTag: c.Owners.Tag, Now: now, Log: log, Version: version,
-	}
-}
-
-func (s Source) edge() awsroot.Source {
-	out := awsroot.Source{Name: s.Name, NeverActOn: s.NeverActOn}
-	if a := s.Account; a != nil {
-		out.Account = &awsroot.Account{
-			Profile: a.Profile, RoleARN: a.RoleARN, ExternalID: a.ExternalID, Region: a.Region, RootProfile: a.RootProfile,
-		}
-	}
-	if o := s.Organization; o != nil {
-		out.Organization = &awsroot.Organization{
-			Profile: o.Profile, RoleARN: o.RoleARN, ExternalID: o.ExternalID, Region: o.Region, MemberRole: o.MemberRole,
-		}
-		if o.Delete != nil {
-			out.Organization.Delete = &awsroot.Delete{RoleARN: o.Delete.RoleARN}
-		}
-		if o.Quarantine != nil {
-			out.Organization.Quarantine = &awsroot.Quarantine{RoleARN: o.Quarantine.RoleARN, PolicyID: o.Quarantine.PolicyID}
-		}
-	}
-	return out
 }

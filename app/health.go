@@ -24,7 +24,9 @@ type Heartbeat struct {
 }
 
 // NewHeartbeat makes a heartbeat that is kept in a file. Nothing is written before [Heartbeat.Beat].
-func NewHeartbeat(file string, now func() time.Time) Heartbeat { return Heartbeat{file: file, now: now} }
+func NewHeartbeat(file string, now func() time.Time) Heartbeat {
+	return Heartbeat{file: file, now: now}
+}
 
 // HealthFile is where the heartbeat is kept: ROOTCHECK_HEALTH_FILE, else beside a SQLite database, else in the folder for
 // temporary files.

@@ -1,0 +1,242 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/awsroot"
+	"github.com/rootcheck-bot/rootcheck/bot"
+	"github.com/rootcheck-bot/rootcheck/store"
+)
+
+// ProbeStatus is how a probe of the doctor went.
+type ProbeStatus string
+
+// The statuses of a probe.
+const (
+	ProbeOK      ProbeStatus = "ok"
+	ProbeFailed  ProbeStatus = "failed"
+	ProbeSkipped ProbeStatus = "skipped"
+)
+
+// Probe is one thing that the doctor tried.
+type Probe struct {
+	Area   string      `json:"area"` // Settings, Slack, "AWS: acme", Database
+	Name   string      `json:"name"`
+	Status ProbeStatus `json:"status"`
+	Detail string      `json:"detail,omitempty"` // what was seen
+	Fix    string      `json:"fix,omitempty"`    // one instruction, where it failed
+	Policy string      `json:"policy,omitempty"` // the least policy statement to add, as JSON
+}
+
+// DoctorOptions say what the doctor tries and whom it tells. Now and Tell are required.
+type DoctorOptions struct {
+	Sources []string // names of `aws` entries; empty: all
+	Now     func() time.Time
+	Version string
+	Tell    func(Probe) // one call at a time
+}
+
+// Doctor tries every setting, token and permission, and changes nothing. It goes on after a failure: each one is told with
+// its fix. It returns how many failed.
+func Doctor(ctx context.Context, c Config, o DoctorOptions) (failed int, err error) {
+	d := &doctor{c: c, o: o, tell: func(p Probe) {
+		if p.Status == ProbeFailed {
+			failed++
+		}
+		o.Tell(p)
+	}}
+	if c.AWS, err = chosen(c.AWS, o.Sources); err != nil {
+		return 0, err
+	}
+	d.settings()
+	d.slack(ctx)
+	d.aws(ctx, c)
+	d.database(ctx)
+	d.key()
+	if ctx.Err() != nil {
+		return failed, errors.New("the doctor was interrupted")
+	}
+	return failed, nil
+}
+
+func chosen(all []Source, wanted []string) ([]Source, error) {
+	names := make([]string, 0, len(all))
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	picked, err := pick(names, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(s Source) bool { return !slices.Contains(picked, s.Name) }), nil
+}
+
+type doctor struct {
+	c    Config
+	o    DoctorOptions
+	tell func(Probe)
+}
+
+func (d *doctor) settings() {
+	var wrong *SettingError
+	switch err := d.c.Validate(true); {
+	case err == nil:
+		d.tell(Probe{Area: "Settings", Name: "settings", Status: ProbeOK, Detail: "complete and of the right form"})
+	case errors.As(err, &wrong):
+		d.tell(Probe{Area: "Settings", Name: wrong.Setting, Status: ProbeFailed, Fix: wrong.Fix})
+	default:
+		d.tell(Probe{Area: "Settings", Name: "settings", Status: ProbeFailed, Fix: err.Error()})
+	}
+}
+
+func (d *doctor) slack(ctx context.Context) {
+	users, groups := slices.Concat(d.c.Approvers.Users, d.c.Requesters.Users), slices.Concat(d.c.Approvers.Groups, d.c.Requesters.Groups)
+	for _, s := range d.c.AWS {
+		users, groups = append(users, s.Requesters.Users...), append(groups, s.Requesters.Groups...)
+	}
+	for _, u := range d.c.Owners.Accounts {
+		users = append(users, u)
+	}
+	bot.Doctor(ctx, bot.DoctorConfig{
+		BotToken: d.c.BotToken.Reveal(), AppToken: d.c.AppToken.Reveal(), APIURL: d.c.SlackAPI, Channel: d.c.Channel,
+		Users: unique(users), Groups: unique(groups),
+	}, func(p bot.Probe) {
+		d.tell(Probe{Area: "Slack", Name: p.Name, Status: ProbeStatus(p.Status), Detail: p.Detail, Fix: p.Fix})
+	})
+}
+
+func unique(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (d *doctor) aws(ctx context.Context, c Config) {
+	err := awsroot.Doctor(ctx, c.awsroot(Options{Now: d.o.Now, Version: d.o.Version}), func(p awsroot.Probe) {
+		d.tell(Probe{Area: "AWS: " + p.Source, Name: p.Name, Status: ProbeStatus(p.Status), Detail: p.Detail, Fix: p.Fix, Policy: p.Policy})
+	})
+	if err != nil {
+		d.tell(Probe{
+			Area: "AWS", Name: "configuration", Status: ProbeFailed, Detail: err.Error(),
+			Fix: "Give the profile and Region names that your AWS configuration has.",
+		})
+	}
+}
+
+// database reads the database where there is one, beside a bot that may be running. Where there is none yet, the folder
+// must take a file: one is made there and taken away again.
+func (d *doctor) database(ctx context.Context) {
+	const area, name = "Database", "database"
+	if d.c.postgres() {
+		d.opened(ctx, area, name, "a postgres:// address")
+		return
+	}
+	info, err := os.Stat(d.c.Database)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := takesFiles(filepath.Dir(d.c.Database)); err != nil {
+			d.tell(Probe{
+				Area: area, Name: name, Status: ProbeFailed, Detail: why(err),
+				Fix: "Give the bot a folder that it may write to, or set database to a file in another.",
+			})
+			return
+		}
+		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: d.c.Database + " is made at the first start"})
+	case err != nil:
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: why(err), Fix: "Let the bot reach " + d.c.Database + "."})
+	case info.IsDir():
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: d.c.Database + " is a folder", Fix: "Set database to a file in it, such as rootcheck.db."})
+	default:
+		if err := errors.Join(writable(d.c.Database), takesFiles(filepath.Dir(d.c.Database))); err != nil {
+			d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: why(err), Fix: "Let this user write to " + d.c.Database + " and its folder."})
+			return
+		}
+		d.opened(ctx, area, name, d.c.Database)
+	}
+}
+
+// why leaves the path of a temporary file out: it would only puzzle.
+func why(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return filepath.Dir(path.Path) + ": " + path.Err.Error()
+	}
+	return err.Error()
+}
+
+func writable(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func takesFiles(dir string) error {
+	f, err := os.CreateTemp(dir, ".rootcheck-doctor-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+func (d *doctor) opened(ctx context.Context, area, name, what string) {
+	s, err := store.OpenReadOnly(ctx, store.Config{URL: d.c.Database, Now: d.o.Now})
+	if err == nil {
+		err = s.Ping(ctx)
+	}
+	if err != nil {
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Set database to one that the bot can open."})
+		return
+	}
+	d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: what})
+	if low, err := s.LowSpace(); err == nil && low != "" {
+		d.tell(Probe{Area: area, Name: "space", Status: ProbeFailed, Detail: low, Fix: "Make room on the disk."})
+	}
+	if err := s.Close(); err != nil {
+		d.tell(Probe{Area: area, Name: "close", Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the disk."})
+	}
+}
+
+// key looks at the audit log's signing key without making one.
+func (d *doctor) key() {
+	const area, name = "Database", "audit key"
+	file := d.c.keyFile()
+	bad := func(detail, fix string) {
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: detail, Fix: fix})
+	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := takesFiles(filepath.Dir(file)); err != nil {
+			bad(why(err), "Set audit.key_file to a file that this user may make.")
+			return
+		}
+		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: file + " is made at the first start"})
+		return
+	case err != nil:
+		bad(why(err), "Let the bot read "+file+".")
+		return
+	case info.Mode().Perm()&0o077 != 0:
+		bad(fmt.Sprintf("%s is open to others (%v)", file, info.Mode().Perm()), "Run: chmod 600 "+file)
+		return
+	}
+	b, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
+	if err != nil {
+		bad(why(err), "Let the bot read "+file+".")
+		return
+	}
+	s, err := audit.ParseSigner(string(b))
+	if err != nil {
+		bad(file+" holds no signing key", "Put the key back, or move the file away: then a new key is made, and earlier heads need --verifier.")
+		return
+	}
+	d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: "signs as " + s.Verifier()})
+}

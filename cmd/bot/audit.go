@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rootcheck-bot/rootcheck/app"
+	"github.com/rootcheck-bot/rootcheck/cmd/bot/report"
+)
+
+// auditCommand holds what can be done with the audit log. Both read beside a bot that runs.
+type auditCommand struct {
+	Verify verifyCommand `cmd:"" help:"Find out whether the log is the one that was written, and name each record that was tampered with."`
+	Export exportCommand `cmd:"" help:"Write the whole log out."`
+}
+
+// verifyCommand verifies the log.
+type verifyCommand struct {
+	Head     []string `help:"A head that you kept, as it was published, or a file that holds some, one a line." placeholder:"TEXT|FILE" sep:"none"`
+	Verifier []string `help:"The public key that signs heads; the bot's own key file tells it otherwise." placeholder:"KEY" sep:"none"`
+	Export   string   `help:"Verify an export in JSON lines in place of the database." placeholder:"FILE" type:"path"`
+}
+
+// Run verifies and says what was found: status 0 for a log that is whole, else 1.
+func (v *verifyCommand) Run(ctx context.Context, g *grammar, p process) error {
+	c, err := app.Load(g.Config, p.Env)
+	if err != nil {
+		return err
+	}
+	found, err := app.VerifyAudit(ctx, c, app.VerifyOptions{Heads: v.Head, Verifiers: v.Verifier, Export: v.Export, Now: p.Now})
+	if err != nil {
+		return failure{statusUsage, err}
+	}
+	if err := report.Audit(p.Out, found); err != nil {
+		return err
+	}
+	if !found.OK() {
+		return exit(statusFailed)
+	}
+	return nil
+}
+
+// exportCommand writes the log out.
+type exportCommand struct {
+	Format string `help:"${enum}: jsonl can be verified by itself, csv is to be read." enum:"jsonl,csv" default:"jsonl"`
+	Out    string `help:"The file to write; standard output otherwise." placeholder:"FILE" type:"path"`
+}
+
+// Run exports. A file appears only when all of it was written.
+func (e *exportCommand) Run(ctx context.Context, g *grammar, p process) error {
+	c, err := app.Load(g.Config, p.Env)
+	if err != nil {
+		return err
+	}
+	if e.Out == "" {
+		if _, err := app.ExportAudit(ctx, c, e.Format, p.Out, p.Now); err != nil {
+			return failure{statusUsage, err}
+		}
+		return nil
+	}
+	var n int64
+	err = whole(e.Out, func(w io.Writer) error {
+		n, err = app.ExportAudit(ctx, c, e.Format, w, p.Now)
+		return err
+	})
+	if err != nil {
+		return failure{statusUsage, err}
+	}
+	_, err = fmt.Fprintf(p.Err, "%d records written to %s.\n", n, e.Out)
+	return err
+}
+
+// whole writes a file that is there either as a whole or not at all. Only its owner may read it.
+func whole(name string, write func(io.Writer) error) error {
+	next := name + ".part"
+	f, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The operator names the file.
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	err = write(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(next, name)
+	}
+	if err != nil {
+		_ = os.Remove(next) // The first error is the one to tell.
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rootcheck-bot/rootcheck/app"
+)
+
+// Doctor writes what the doctor tried, line by line as it is known, or as one JSON object at the end.
+type Doctor struct {
+	w      io.Writer
+	p      palette
+	json   bool
+	area   string
+	probes []app.Probe
+	count  map[app.ProbeStatus]int
+	errs   error
+}
+
+// NewDoctor begins a report of the doctor.
+func NewDoctor(w io.Writer, colour, asJSON bool) *Doctor {
+	return &Doctor{w: w, p: palette{colour}, json: asJSON, count: map[app.ProbeStatus]int{}}
+}
+
+// Probe writes one line, with its fix below where it failed.
+func (d *Doctor) Probe(p app.Probe) {
+	d.count[p.Status]++
+	if d.json {
+		d.probes = append(d.probes, p)
+		return
+	}
+	if p.Area != d.area {
+		if d.area != "" {
+			d.line("")
+		}
+		d.area = p.Area
+		d.line("%s", d.p.bold(clean(p.Area)))
+	}
+	mark := d.p.green("  ok      ")
+	switch p.Status {
+	case app.ProbeFailed:
+		mark = d.p.red("  FAILED  ")
+	case app.ProbeSkipped:
+		mark = d.p.dim("  skipped ")
+	case app.ProbeOK:
+	}
+	said := ""
+	if p.Detail != "" {
+		said = "  " + d.p.dim(fit(p.Detail, 400))
+	}
+	d.line("%s%s%s", mark, pad(clean(p.Name), 30), said)
+	const indent = "          "
+	if p.Fix != "" {
+		d.line("%s%s", indent, clean(p.Fix))
+	}
+	if p.Policy != "" {
+		for l := range strings.Lines(p.Policy) {
+			d.line("%s  %s", indent, d.p.yellow(clean(strings.TrimRight(l, "\n"))))
+		}
+	}
+}
+
+// End writes the sum, and returns the first error of writing.
+func (d *Doctor) End() error {
+	if d.json {
+		e := json.NewEncoder(d.w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{
+			"ok": d.count[app.ProbeOK], "failed": d.count[app.ProbeFailed], "skipped": d.count[app.ProbeSkipped], "probes": d.probes,
+		})
+	}
+	d.line("")
+	switch failed := d.count[app.ProbeFailed]; failed {
+	case 0:
+		d.line("%s", d.p.green(fmt.Sprintf("All is well: %d ok, %d skipped.", d.count[app.ProbeOK], d.count[app.ProbeSkipped])))
+	default:
+		d.line("%s", d.p.red(fmt.Sprintf("%d failed, %d ok, %d skipped. Nothing was changed.", failed, d.count[app.ProbeOK], d.count[app.ProbeSkipped])))
+	}
+	return d.errs
+}
+
+func (d *Doctor) line(format string, args ...any) {
+	_, err := fmt.Fprintf(d.w, format+"\n", args...)
+	d.errs = errors.Join(d.errs, err)
+}

@@ -1,0 +1,101 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/app"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+//go:embed page.html
+var pageText string //nolint:gochecknoglobals // go:embed can fill nothing else.
+
+// page is what the page's template is given. Accounts is ranged over once.
+type page struct {
+	object
+	Controls []tallied
+	Columns  []posture.ControlInfo
+	Verdict  string
+	Class    string
+	rows     *app.Rows
+	failed   error
+}
+
+// tallied is a control with its counts.
+type tallied struct {
+	posture.ControlInfo
+	posture.Tally
+}
+
+// Accounts yields the rows for the template, which cannot take an error: the first one ends it and is kept.
+func (p *page) Accounts() iter.Seq[app.Row] {
+	return func(yield func(app.Row) bool) {
+		for r, err := range p.rows.All() {
+			if err != nil {
+				p.failed = err
+				return
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// HTML writes one page that needs nothing else: no script, no font, no picture, nothing from the network. It prints well.
+func HTML(w io.Writer, c *app.Checked) error {
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"clean": clean, "number": number, "accounts": accounts, "heading": heading,
+		"when":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+		"lower": func(s posture.Severity) string { return strings.ToLower(string(s)) },
+		"cell":  cell, "label": func(r app.Row) string { return clean(r.Label()) },
+		"finding": func(r app.Row, c posture.Control) app.RowFinding { f, _ := r.Finding(c); return f },
+		"shown": func(f app.RowFinding) bool {
+			return f.Status != posture.Passed && f.Status != posture.NotApplicable
+		},
+	}).Parse(pageText)
+	if err != nil {
+		return fmt.Errorf("read the page's template: %w", err)
+	}
+	p := &page{object: objectOf(c), Columns: perAccount(), rows: c.Rows}
+	for _, info := range posture.Controls() {
+		p.Controls = append(p.Controls, tallied{info, c.Run.Controls[info.Slug]})
+	}
+	switch c.Status() {
+	case app.AllPass:
+		p.Verdict, p.Class = "Everything passes.", "ok"
+	case app.SomeFail:
+		p.Verdict, p.Class = fmt.Sprintf("%s findings fail.", number(p.Failing)), "fail"
+	case app.SomeUnread:
+		p.Verdict, p.Class = fmt.Sprintf("%s findings fail, and %s could not be checked.", number(p.Failing), number(p.Unread)), "fail"
+		if p.Failing == 0 {
+			p.Verdict, p.Class = "Not everything could be checked.", "unread"
+		}
+	}
+	if err := t.Execute(w, p); err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return p.failed
+}
+
+// cell is a status as a word and as the class of its cell.
+func cell(s posture.Status) [2]string {
+	switch s {
+	case posture.Failed:
+		return [2]string{"fail", "fails"}
+	case posture.Passed:
+		return [2]string{"ok", "ok"}
+	case posture.NotApplicable:
+		return [2]string{"none", "–"}
+	case posture.NotAvailable, posture.StatusUnknown:
+		return [2]string{"unread", "not read"}
+	default:
+		return [2]string{"unread", "not read"}
+	}
+}

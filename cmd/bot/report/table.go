@@ -1,0 +1,222 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rootcheck-bot/rootcheck/app"
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// short is how many accounts a table shows whole. Past it, those with nothing to say are one line.
+const short = 60
+
+// nameColumns is how much of a name a table shows.
+const nameColumns = 28
+
+// Table writes the report for a terminal: coverage, a line for each account, then what fails and what could not be
+// checked, in sentences.
+func Table(w io.Writer, c *app.Checked, colour bool) error {
+	t := &table{w: bufio.NewWriter(w), p: palette{colour}, c: c, blind: map[string]int{}, fixes: map[string]string{}}
+	t.header()
+	if c.Rows.Len() > 0 {
+		if err := t.matrix(); err != nil {
+			return err
+		}
+		if err := t.sentences(); err != nil {
+			return err
+		}
+	}
+	t.unread()
+	t.summary()
+	return t.w.Flush()
+}
+
+type table struct {
+	w     *bufio.Writer
+	p     palette
+	c     *app.Checked
+	blind map[string]int    // findings that are missing, by reason
+	fixes map[string]string // of those reasons
+}
+
+// line writes one line; an error of the writer comes out of its Flush.
+func (t *table) line(format string, args ...any) { _, _ = fmt.Fprintf(t.w, format+"\n", args...) }
+
+func (t *table) header() {
+	run := t.c.Run
+	coverage := run.Coverage()
+	paint := t.p.green
+	if run.Scanned < run.Total() || run.Total() == 0 || len(t.c.Gaps) > 0 {
+		paint = t.p.yellow
+	}
+	t.line("%s  %s", t.p.bold(strings.ToUpper(coverage[:1])+coverage[1:]), t.p.dim(run.Started.Format("2006-01-02 15:04 UTC")+" · rootcheck "+clean(t.c.Version)))
+	for _, m := range missing(t.c) {
+		t.line("%s", paint(fmt.Sprintf("  not scanned: %s, because %s", accounts(m.Accounts), m.Phrase)))
+	}
+	for _, g := range t.c.Gaps {
+		t.line("%s", paint(fmt.Sprintf("  not listed: the accounts of %s, because %s", clean(g.Source), g.Gap.Reason.Phrase())))
+	}
+	t.line("")
+}
+
+// quiet reports whether a row says nothing that a reader must see.
+func quiet(r app.Row) bool {
+	s := r.Status()
+	return s == posture.Passed || s == posture.NotApplicable
+}
+
+func (t *table) matrix() error {
+	controls := perAccount()
+	t.w.WriteString(t.p.dim(pad("ACCOUNT", 14) + pad("NAME", nameColumns+2)))
+	for _, c := range controls {
+		t.w.WriteString(t.p.dim(pad(heading(c.Slug), 6)))
+	}
+	t.line("")
+	left := 0
+	for r, err := range t.c.Rows.All() {
+		if err != nil {
+			return err
+		}
+		if t.c.Rows.Len() > short && quiet(r) {
+			left++
+			continue
+		}
+		t.w.WriteString(pad(fit(string(r.ID), 12), 14) + pad(fit(r.Label(), nameColumns), nameColumns+2))
+		for _, c := range controls {
+			f, _ := r.Finding(c.Slug)
+			t.w.WriteString(t.p.mark(f.Status, 6))
+		}
+		t.line("")
+	}
+	if left > 0 {
+		t.line("%s", t.p.dim(fmt.Sprintf("and %s where nothing fails", accounts(left))))
+	}
+	legend := make([]string, 0, len(controls))
+	for _, c := range controls {
+		legend = append(legend, heading(c.Slug)+" "+string(c.Slug))
+	}
+	t.line("%s\n", t.p.dim("ok passed · FAIL failed · ? could not be checked · - does not apply\n"+strings.Join(legend, " · ")))
+	return nil
+}
+
+// sentences writes each failed finding as a sentence, and counts the missing ones by their reason.
+func (t *table) sentences() error {
+	title := false
+	begin := func() {
+		if !title {
+			t.line("%s", t.p.bold("What fails"))
+			title = true
+		}
+	}
+	for _, f := range t.c.Organization {
+		switch f.Status {
+		case posture.Failed:
+			begin()
+			t.finding(f.Severity, "organization "+f.Source, f.Control, f.Reason)
+		case posture.NotAvailable:
+			t.count(f.Gap)
+		case posture.Passed, posture.NotApplicable, posture.StatusUnknown:
+		}
+	}
+	for r, err := range t.c.Rows.All() {
+		if err != nil {
+			return err
+		}
+		for _, f := range r.Findings {
+			switch f.Status {
+			case posture.Failed:
+				begin()
+				t.finding(f.Severity, fit(r.Label(), nameColumns)+" ("+fit(string(r.ID), 12)+")", f.Control, f.Reason)
+			case posture.NotAvailable, posture.StatusUnknown:
+				t.count(f.Gap)
+			case posture.Passed, posture.NotApplicable:
+			}
+		}
+	}
+	if title {
+		t.line("")
+	}
+	return nil
+}
+
+func (t *table) finding(s posture.Severity, who string, c posture.Control, reason string) {
+	severity := pad(strings.ToLower(string(s)), 9)
+	if s == posture.Critical || s == posture.High {
+		severity = t.p.red(severity)
+	} else {
+		severity = t.p.yellow(severity)
+	}
+	t.line("  %s %s %s %s", severity, pad(clean(who), nameColumns+15), t.p.dim(pad(string(c), 18)), clean(reason))
+}
+
+func (t *table) count(g *posture.Gap) {
+	if g == nil {
+		g = &posture.Gap{}
+	}
+	key := g.Reason.Phrase()
+	t.blind[key]++
+	if g.Fix != "" {
+		t.fixes[key] = g.Fix
+	}
+}
+
+// unread says why things could not be checked, and what to do about it.
+func (t *table) unread() {
+	if len(t.blind)+len(t.c.Gaps) == 0 {
+		return
+	}
+	t.line("%s", t.p.bold("What could not be checked"))
+	for _, g := range t.c.Gaps {
+		t.line("  %s %s", t.p.yellow("the accounts of "+clean(g.Source)+":"), g.Gap.Reason.Phrase())
+		t.detail(g.Gap)
+	}
+	for _, why := range byCount(t.blind) {
+		noun := "findings"
+		if t.blind[why] == 1 {
+			noun = "finding"
+		}
+		t.line("  %s %s", t.p.yellow(number(t.blind[why])+" "+noun+":"), why)
+		if fix := t.fixes[why]; fix != "" {
+			t.line("      %s", t.p.dim(clean(fix)))
+		}
+	}
+	t.line("")
+}
+
+func (t *table) detail(g posture.Gap) {
+	if g.Detail != "" {
+		t.line("      %s", t.p.dim("AWS said: "+fit(g.Detail, 200)))
+	}
+	if g.Fix != "" {
+		t.line("      %s", t.p.dim(clean(g.Fix)))
+	}
+}
+
+func (t *table) summary() {
+	run := t.c.Run
+	failing, blind := run.Failing(), run.Blind()
+	parts := []string{}
+	for _, s := range []posture.Severity{posture.Critical, posture.High, posture.Medium, posture.Low} {
+		if n := run.Severities[s]; n > 0 {
+			parts = append(parts, number(n)+" "+strings.ToLower(string(s)))
+		}
+	}
+	switch {
+	case run.Total() == 0:
+		t.line("%s", t.p.red("Nothing was checked."))
+	case failing > 0:
+		t.line("%s", t.p.red("Failing: "+strings.Join(parts, ", ")+"."))
+	case blind > 0 || run.Scanned < run.Total() || len(t.c.Gaps) > 0:
+		t.line("%s", t.p.yellow("Nothing that could be checked fails."))
+	default:
+		t.line("%s", t.p.green("Everything passes."))
+	}
+	if other := slices.Sorted(maps.Keys(run.Severities)); len(other) > 0 && blind > 0 {
+		t.line("%s", t.p.yellow(number(blind)+" findings could not be checked."))
+	}
+}
