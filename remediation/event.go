@@ -1,6 +1,7 @@
 package remediation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -77,24 +78,32 @@ type BlockFacts struct {
 	Intact   bool // the policy's document equals the shipped template
 }
 
-// find tells whether the request's key is there. known is false where the reading cannot tell: it failed, or it is a
-// credential report from before our own last call.
+// find tells whether the request's key is there. known is false where the reading cannot tell: it failed, it is of
+// another account, its list is older than our own last call or than a list that was relied on, the request's key has no
+// name to find it by, or two keys answer to its name.
 func (f Facts) find(r Request) (k posture.Key, present, known bool) {
-	if f.Gap != nil {
+	switch {
+	case f.Gap != nil || f.Account != r.Account || f.Source != r.Source:
 		return k, false, false
-	}
-	if f.NoKeys {
+	case f.NoKeys:
 		return k, false, true
-	}
-	if !f.KeysKnown || f.KeysAt.Before(r.ChangedAt) {
+	case !f.KeysKnown || f.KeysAt.Before(r.ChangedAt) || f.KeysAt.Before(r.ListedAt):
 		return k, false, false
 	}
+	named, matches := r.Key.ID != "" || !r.Key.Created.IsZero(), 0
 	for _, c := range f.Keys {
 		if f.isKey(r, c) {
-			return c, true, true
+			k, matches = c, matches+1
 		}
 	}
-	return k, false, true
+	return k, matches == 1, named && matches <= 1
+}
+
+// another reports a key that may be the request's under a new date: there is no id to tell by, and nobody knew it before.
+func (f Facts) another(r Request) bool {
+	return slices.ContainsFunc(f.Keys, func(k posture.Key) bool {
+		return (k.ID == "" || r.Key.ID == "") && !f.isKey(r, k) && !r.knows(k)
+	})
 }
 
 func (f Facts) isKey(r Request, k posture.Key) bool {
@@ -104,11 +113,21 @@ func (f Facts) isKey(r Request, k posture.Key) bool {
 	return !r.Key.Created.IsZero() && r.Key.Created.Equal(k.Created)
 }
 
-func keyName(k posture.Key) string {
+// keyNames are all names of a key, because one reading shows ids and the next may show dates alone.
+func keyNames(k posture.Key) []string {
+	names := []string{}
 	if k.ID != "" {
-		return k.ID.Fingerprint()
+		names = append(names, k.ID.Fingerprint())
 	}
-	return k.Created.UTC().Format(time.RFC3339)
+	if !k.Created.IsZero() {
+		names = append(names, k.Created.UTC().Format(time.RFC3339))
+	}
+	return names
+}
+
+// knows reports whether a key of the account is one of the others that were there before.
+func (r Request) knows(k posture.Key) bool {
+	return slices.ContainsFunc(keyNames(k), func(n string) bool { return slices.Contains(r.OtherKeys, n) })
 }
 
 // Note names what last happened to a request. The bot has the sentence for it in each language.

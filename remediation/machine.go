@@ -248,8 +248,20 @@ func (s *step) unsure() {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
 const SettleAfter = 15 * time.Second
 
+// gone ends a request whose key is not listed any more. Where another key may be it under a new date, the change is one
+// that nobody can explain: the request is stale, and nothing is said to be gone.
 func (s *step) gone() {
+	if s.e.Facts.another(s.r) {
+		s.stale()
+		return
+	}
 	s.end(GoneOutside, NoteGone, audit.RemediationGoneOutside)
+}
+
+// stale ends a request whose key is not what was asked about any more.
+func (s *step) stale() {
+	s.end(Stale, NoteStale, audit.RemediationStale)
+	s.alarm()
 }
 
 // retry goes back to the confirmed state while confirmations are young and attempts are left, else to fallback.
@@ -327,6 +339,9 @@ func rereadAfter(r Request) time.Duration {
 // snapshot keeps what a fresh reading tells of the key.
 func (s *step) snapshot(k posture.Key) {
 	s.r.Key.Status = k.Status
+	if s.e.Facts.KeysAt.After(s.r.ListedAt) {
+		s.r.ListedAt = s.e.Facts.KeysAt
+	}
 	if k.LastUsed.After(s.r.Key.LastUsed) {
 		s.r.Key.LastUsed, s.r.Key.UsedService, s.r.Key.UsedRegion = k.LastUsed, k.UsedService, k.UsedRegion
 	}

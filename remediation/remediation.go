@@ -170,7 +170,8 @@ type Request struct {
 	Watched    time.Duration `json:"watched,omitempty"`    // of the watch window, what has been covered by readings
 	ReadAt     time.Time     `json:"read_at,omitzero"`     // the last successful reading, by our clock
 	ReadAWS    time.Time     `json:"read_aws,omitzero"`    // the same by AWS's clock
-	OtherKeys  []string      `json:"other_keys,omitempty"` // fingerprints of the account's other keys, known since the start
+	ListedAt   time.Time     `json:"listed_at,omitzero"`   // when the newest list of keys that was relied on was true
+	OtherKeys  []string      `json:"other_keys,omitempty"` // names of the account's other keys, by fingerprint and by date
 
 	Attempt    int       `json:"attempt,omitempty"`      // changing calls under the present confirmation
 	ChangedAt  time.Time `json:"changed_at,omitzero"`    // when the last changing call began; older readings tell nothing
@@ -196,11 +197,11 @@ func Open(id RequestID, by Person, reason string, f Facts, key posture.Key, mean
 	r := Request{
 		ID: id, Version: 1, Shown: 1, State: Requested, Source: f.Source, Account: f.Account, Key: key, Means: means,
 		DeleteMeans: deleteMeans, Policy: p, Requester: by, Opener: by, Reason: reason, OpenedAt: now, Since: now,
-		Deadline: now.Add(p.PendingFor), Note: NoteRequested,
+		Deadline: now.Add(p.PendingFor), Note: NoteRequested, ListedAt: f.KeysAt,
 	}
 	for _, k := range f.Keys {
 		if !f.isKey(r, k) {
-			r.OtherKeys = append(r.OtherKeys, keyName(k))
+			r.OtherKeys = append(r.OtherKeys, keyNames(k)...)
 		}
 	}
 	if key.Status == posture.KeyInactive {

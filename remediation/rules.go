@@ -53,10 +53,10 @@ func deactivateRules() []Rule {
 		{Deactivating, Refused, []State{Failed}, "ends it with AWS's answer", func(s *step) { s.failed(Failed) }},
 		{Deactivating, Unavailable, []State{AwaitingOwner}, "asks the owner instead: the bot has no such means", (*step).unavailable},
 		{Deactivating, Unsure, []State{Deactivating}, "reads AWS after a while", (*step).unsure},
-		{Deactivating, Observe, []State{Deactivating, Inactive, Approved, Failed, GoneOutside}, "settles the call by what AWS shows", (*step).observeDeactivating},
+		{Deactivating, Observe, []State{Deactivating, Inactive, Approved, Failed, Stale, GoneOutside}, "settles the call by what AWS shows", (*step).observeDeactivating},
 
 		{AwaitingOwner, OwnerDone, []State{AwaitingOwner}, "reads AWS at once", (*step).ownerDone},
-		{AwaitingOwner, Observe, []State{AwaitingOwner, Inactive, GoneOutside}, "verifies the owner's step", (*step).observeDeactivating},
+		{AwaitingOwner, Observe, []State{AwaitingOwner, Inactive, Stale, GoneOutside}, "verifies the owner's step", (*step).observeDeactivating},
 		{AwaitingOwner, Reject, []State{Rejected}, "ends it", reject},
 		{AwaitingOwner, Cancel, []State{Cancelled}, "ends it", cancel},
 		{AwaitingOwner, Lapse, []State{Expired}, "ends it when the owner did nothing", expire},
@@ -94,7 +94,7 @@ func undoRules() []Rule {
 		Rule{Reactivating, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		Rule{Reactivating, Unsure, []State{Reactivating}, "reads AWS after a while", (*step).unsure},
 		Rule{Reactivating, OwnerDone, []State{Reactivating}, "reads AWS at once", (*step).ownerDone},
-		Rule{Reactivating, Observe, []State{Reactivating, Restored, Inactive, GoneOutside}, "settles the undo by what AWS shows", (*step).observeReactivating},
+		Rule{Reactivating, Observe, []State{Reactivating, Restored, Inactive, Stale, GoneOutside}, "settles the undo by what AWS shows", (*step).observeReactivating},
 		Rule{Reactivating, Lapse, []State{Inactive}, "back to the watch when the undo never happened", expire},
 
 		Rule{Lifting, Begin, []State{Lifting}, "commits the attempt before the call", (*step).beginUndo},
@@ -102,9 +102,9 @@ func undoRules() []Rule {
 		Rule{Lifting, Succeeded, []State{Lifted}, "voids the watch and waits", (*step).lifted},
 		Rule{Lifting, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		Rule{Lifting, Unsure, []State{Lifting}, "reads AWS after a while", (*step).unsure},
-		Rule{Lifting, Observe, []State{Lifting, Lifted, Inactive, GoneOutside}, "settles the call by what AWS shows", (*step).observeLifted},
+		Rule{Lifting, Observe, []State{Lifting, Lifted, Inactive, Stale, GoneOutside}, "settles the call by what AWS shows", (*step).observeLifted},
 		Rule{Lifting, Lapse, []State{Inactive}, "back to the watch when the block was never lifted", expire},
-		Rule{Lifted, Observe, []State{GoneOutside}, "notices a key that is gone", (*step).observeLifted},
+		Rule{Lifted, Observe, []State{Stale, GoneOutside}, "notices a key that is gone", (*step).observeLifted},
 		Rule{Lifted, Lapse, []State{Approved}, "blocks again: that was part of the confirmation", (*step).blockAgain},
 	)
 }
@@ -131,10 +131,10 @@ func deleteRules() []Rule {
 		{Deleting, Succeeded, []State{Deleted}, "reads AWS until it is verified", func(s *step) { s.deleted(audit.RemediationDeleted) }},
 		{Deleting, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		{Deleting, Unsure, []State{Deleting}, "reads AWS after a while", (*step).unsure},
-		{Deleting, Observe, []State{Deleting, Deleted, DeleteApproved, Inactive, Reactivated}, "settles the call by what AWS shows", (*step).observeDeleting},
+		{Deleting, Observe, []State{Deleting, Deleted, DeleteApproved, Inactive, Reactivated, Stale}, "settles the call by what AWS shows", (*step).observeDeleting},
 
 		{AwaitingOwnerDelete, OwnerDone, []State{AwaitingOwnerDelete}, "reads AWS at once", (*step).ownerDone},
-		{AwaitingOwnerDelete, Observe, []State{AwaitingOwnerDelete, Deleted, Reactivated}, "verifies the owner's step", (*step).observeDeleting},
+		{AwaitingOwnerDelete, Observe, []State{AwaitingOwnerDelete, Deleted, Reactivated, Stale}, "verifies the owner's step", (*step).observeDeleting},
 		{AwaitingOwnerDelete, Reject, []State{Inactive}, "back to the watch", rejected},
 		{AwaitingOwnerDelete, Cancel, []State{Inactive}, "back to the watch", cancelled},
 		{AwaitingOwnerDelete, Lapse, []State{Inactive}, "back to the watch when the owner did nothing", expire},

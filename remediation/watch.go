@@ -1,7 +1,6 @@
 package remediation
 
 import (
-	"slices"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -83,7 +82,7 @@ func (s *step) observeWaiting() {
 	case !present:
 		s.gone()
 	case !k.Created.Equal(s.r.Key.Created):
-		s.end(Stale, NoteStale, audit.RemediationStale)
+		s.stale()
 	case k.Status == posture.KeyInactive:
 		s.snapshot(k)
 		s.becameInactive(NoteFoundInactive, audit.RemediationDeactivated)
@@ -143,8 +142,7 @@ func (s *step) observeWatched() {
 		return
 	}
 	if !k.Created.Equal(s.r.Key.Created) {
-		s.end(Stale, NoteStale, audit.RemediationStale)
-		s.alarm()
+		s.stale()
 		return
 	}
 	shut, known := s.r.shut(k, f)
@@ -180,10 +178,10 @@ func (s *step) usedSince(k posture.Key) bool {
 func (s *step) newKey() bool {
 	found := false
 	for _, k := range s.e.Facts.Keys {
-		if s.e.Facts.isKey(s.r, k) || slices.Contains(s.r.OtherKeys, keyName(k)) {
+		if s.e.Facts.isKey(s.r, k) || s.r.knows(k) {
 			continue
 		}
-		s.r.OtherKeys = append(s.r.OtherKeys, keyName(k))
+		s.r.OtherKeys = append(s.r.OtherKeys, keyNames(k)...)
 		found = true
 	}
 	return found
@@ -275,7 +273,11 @@ func (s *step) observeDeleting() {
 		s.missing()
 		return
 	}
-	if !present {
+	switch {
+	case !present && f.another(s.r):
+		s.stale()
+		return
+	case !present:
 		s.deleted(audit.RemediationReconciled)
 		return
 	}
