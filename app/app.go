@@ -101,7 +101,7 @@ func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
 	if err != nil {
 		return err
 	}
-	a.bot, err = bot.New(workspace, bot.Deps{Service: a.service, Queue: a.store, Board: a.store})
+	a.bot, err = bot.New(workspace, a.service, a.store, a.store)
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (a *App) well(ctx context.Context) (bool, string) {
 	if err := a.store.Ping(ctx); err != nil {
 		return false, "the database does not answer"
 	}
-	if !a.bot.Healthy() {
+	if open, _ := a.bot.Health(); open == 0 {
 		return false, "no socket to Slack is open"
 	}
 	return true, ""

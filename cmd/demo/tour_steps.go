@@ -210,14 +210,16 @@ func (sc *script) quiet(ctx context.Context) error {
 
 func (s *stage) verify(ctx context.Context) error {
 	return s.look(ctx, func(db *store.Store) error {
-		report, err := audit.Verify(ctx, audit.Check{Records: db.Records(ctx), Stored: db.Hashes(ctx)})
-		if err != nil {
-			return err
-		}
-		if !report.OK() || report.Records == 0 {
-			return fmt.Errorf("of %d records: %v", report.Records, report.Findings)
-		}
-		return nil
+		return db.ReadLog(ctx, func(log store.Log) error {
+			report, err := audit.Verify(ctx, audit.Check{Records: log.Records, Stored: log.Hashes, Heads: log.Heads})
+			if err != nil {
+				return err
+			}
+			if !report.OK() || report.Records == 0 {
+				return fmt.Errorf("of %d records: %v", report.Records, report.Findings)
+			}
+			return nil
+		})
 	})
 }
 
