@@ -148,7 +148,9 @@ func row(buttons ...*slack.ButtonBlockElement) slack.Block {
 }
 
 // words is what the blocks say, for screen readers, notifications and clients without blocks.
-func words(blocks []slack.Block) string {
+func words(blocks []slack.Block) string { return fit(spoken(blocks), maxText) }
+
+func spoken(blocks []slack.Block) string {
 	var lines []string
 	add := func(ts ...*slack.TextBlockObject) {
 		for _, t := range ts {
@@ -184,7 +186,7 @@ func words(blocks []slack.Block) string {
 			}
 		}
 	}
-	return fit(strings.Join(lines, "\n"), maxText)
+	return strings.Join(lines, "\n")
 }
 
 // labels names the buttons in a row.

@@ -177,12 +177,11 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 	if !k.Key.Created.IsZero() {
 		created = v.day(k.Key.Created) + " · " + v.say("time.old", arg{"Span": v.span(v.now.Sub(k.Key.Created))})
 	}
-	return []string{
-		v.say("key.status"), status,
-		v.say("key.created"), created,
-		v.say("key.used"), lastUse(v, k.Key),
-		v.say("key.means"), v.say("means." + string(k.Deactivate) + ".short"),
+	pairs := []string{v.say("key.status"), status, v.say("key.created"), created, v.say("key.used"), lastUse(v, k.Key)}
+	if k.Open == nil {
+		return append(pairs, v.say("key.means"), v.say("means."+string(or(k.Deactivate, remediation.MeansNone))+".short"))
 	}
+	return append(pairs, v.say("key.delete"), v.say("means."+string(or(k.Open.DeleteMeans, remediation.MeansNone))+".delete"))
 }
 
 func lastUse(v voice, k posture.Key) string {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -20,7 +21,7 @@ import (
 
 const (
 	digestRows  = 10   // failing accounts with a button
-	digestRoom  = 3300 // of the text, before what waits and the head
+	digestRoom  = 3000 // of the text without the failing accounts
 	waitingRows = 5    // of each kind of waiting
 	threadParts = 6    // messages in the thread
 	threadRoom  = 2900 // of one of them
@@ -40,11 +41,14 @@ func digest(v voice, d commands.Digest) (message, []message) {
 		blocks = append(blocks, facts("", pairs...))
 	}
 
-	tail := digestTail(v, d)
+	tail := digestTail(v, d, waitingRows)
+	for n := waitingRows - 1; n > 0 && long(blocks, tail...) > digestRoom; n-- {
+		tail = digestTail(v, d, n)
+	}
 	shown := 0
-	for _, r := range d.Failing {
-		b := rowBlock(v, r)
-		if shown >= digestRows || len([]rune(words(append(slices.Clone(blocks), b)))) > digestRoom-len([]rune(words(tail)))/2 {
+	for _, r := range firsts(d.Failing, digestRows) {
+		b := rowBlock(v, r, shortName)
+		if long(append(slices.Clone(blocks), b), tail...) > maxText-200 {
 			break
 		}
 		blocks, shown = append(blocks, b), shown+1
@@ -53,6 +57,11 @@ func digest(v voice, d commands.Digest) (message, []message) {
 		blocks = append(blocks, small(v.say("digest.more", arg{"Count": rest})))
 	}
 	return newMessage(v, append(blocks, tail...)), digestThread(v, d, shown)
+}
+
+// long is how many characters the top-level text of the blocks would have, were it not cut.
+func long(blocks []slack.Block, more ...slack.Block) int {
+	return utf8.RuneCountInString(spoken(append(slices.Clone(blocks), more...)))
 }
 
 // coverageLines say why some accounts were not looked at, and since when the changes count.
@@ -97,7 +106,7 @@ func whyNot(v voice, c commands.Coverage) string {
 func cautions(v voice, d commands.Digest) string {
 	var lines []string
 	if d.Paused.Paused {
-		lines = append(lines, v.say("switch.paused", arg{"By": user(d.Paused.By), "When": v.when(d.Paused.At)})+" "+quote(d.Paused.Reason))
+		lines = append(lines, v.say("switch.paused", arg{"By": user(d.Paused.By), "When": v.when(d.Paused.At)})+" "+quote(cut(d.Paused.Reason, 120)))
 	}
 	if d.DryRun {
 		lines = append(lines, v.say("switch.dry_run"))
@@ -108,8 +117,8 @@ func cautions(v voice, d commands.Digest) string {
 	if s := groupList(d.Unreadable); s != "" {
 		lines = append(lines, v.say("caution.groups", arg{"Groups": s}))
 	}
-	for _, r := range firsts(d.Emergency, waitingRows) {
-		lines = append(lines, v.say("caution.break_glass", arg{"By": user(r.Opener.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Reason": quote(r.Reason)}))
+	for _, r := range firsts(d.Emergency, 3) {
+		lines = append(lines, v.say("caution.break_glass", arg{"By": user(r.Opener.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Reason": quote(cut(r.Reason, 80))}))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -126,7 +135,7 @@ func accountName(id posture.AccountID) string { return "`" + outside(string(id),
 
 // changeLines say what got worse and better since the last digest: in numbers, and the first few by name.
 func changeLines(v voice, d commands.Digest) string {
-	changes := differences(d.Changes)
+	changes := d.Changes
 	if len(changes) == 0 {
 		return v.say("digest.no_change")
 	}
@@ -180,7 +189,7 @@ func countPairs(v voice, counts map[posture.Control]map[posture.Status]int) []st
 }
 
 // rowLine is an account in one line: its name, its id, what fails.
-func rowLine(v voice, r commands.Row) string {
+func rowLine(v voice, r commands.Row, names int) string {
 	var failing []string
 	for _, f := range r.Failed {
 		failing = append(failing, title(v, f.Control))
@@ -201,21 +210,21 @@ func rowLine(v voice, r commands.Row) string {
 	if r.Open > 0 {
 		said += " · " + v.say("row.open", arg{"Count": r.Open})
 	}
-	return "*" + outside(r.Account.Label(), shortName).mrkdwn() + "* " + accountName(r.Account.ID) + "\n" + said
+	return "*" + outside(r.Account.Label(), names).mrkdwn() + "* " + accountName(r.Account.ID) + "\n" + said
 }
 
 // rowBlock is an account in a list, with the button that opens it.
-func rowBlock(v voice, r commands.Row) slack.Block {
+func rowBlock(v voice, r commands.Row, names int) slack.Block {
 	a := r.Account
 	about := v.say("about.show", arg{"Account": outside(a.Label(), 40).plain()})
 	open := button(actShow, place{a.Source, a.ID, ""}.value(), v.say("button.show"), about)
-	return paraWith(rowLine(v, r), open)
+	return paraWith(rowLine(v, r, names), open)
 }
 
 // digestTail is what waits for somebody, and the audit log's head.
-func digestTail(v voice, d commands.Digest) []slack.Block {
+func digestTail(v voice, d commands.Digest, rows int) []slack.Block {
 	blocks := []slack.Block{}
-	if lines := waitingLines(v, d); len(lines) > 0 {
+	if lines := waitingLines(v, d, rows); len(lines) > 0 {
 		blocks = append(blocks, line(), para("*"+v.say("digest.waiting")+"*\n"+strings.Join(lines, "\n")))
 	}
 	if len(d.Mutes) > 0 {
@@ -227,29 +236,29 @@ func digestTail(v voice, d commands.Digest) []slack.Block {
 	return blocks
 }
 
-func waitingLines(v voice, d commands.Digest) []string {
+func waitingLines(v voice, d commands.Digest, rows int) []string {
 	var lines []string
 	more := func(n int) {
 		if n > 0 {
 			lines = append(lines, v.say("digest.more_waiting", arg{"Count": n}))
 		}
 	}
-	for _, r := range firsts(d.Pending, waitingRows) {
+	for _, r := range firsts(d.Pending, rows) {
 		lines = append(lines, v.say("waiting.confirmation", requestArgs(v, r)))
 	}
-	more(len(d.Pending) - waitingRows)
-	for _, r := range firsts(d.Watching, waitingRows) {
+	more(len(d.Pending) - rows)
+	for _, r := range firsts(d.Watching, rows) {
 		id := "waiting.watch"
 		if r.Remaining() == 0 {
 			id = "waiting.watch_over"
 		}
 		lines = append(lines, v.say(id, requestArgs(v, r)))
 	}
-	more(len(d.Watching) - waitingRows)
-	for _, o := range firsts(d.Waiting, waitingRows) {
+	more(len(d.Watching) - rows)
+	for _, o := range firsts(d.Waiting, rows) {
 		lines = append(lines, v.say("waiting.owner", arg{"Who": ownerName(v, o), "Account": accountName(o.Account), "Count": o.Told, "When": v.when(o.ToldAt)}))
 	}
-	more(len(d.Waiting) - waitingRows)
+	more(len(d.Waiting) - rows)
 	return lines
 }
 
@@ -276,7 +285,7 @@ func requestArgs(v voice, r remediation.Request) arg {
 func digestThread(v voice, d commands.Digest, shown int) []message {
 	var lines []string
 	for _, r := range d.Failing[min(shown, len(d.Failing)):] {
-		lines = append(lines, strings.Replace(rowLine(v, r), "\n", " · ", 1))
+		lines = append(lines, strings.Replace(rowLine(v, r, shortName), "\n", " · ", 1))
 	}
 	if units := unitLines(v, d.Units); len(units) > 0 {
 		lines = append(lines, "*"+v.say("digest.units")+"*")
@@ -334,15 +343,4 @@ func chunk(lines []string, limit int) []string {
 		parts = append(parts, b.String())
 	}
 	return parts
-}
-
-// differences reads the changes of a digest.
-func differences[T any](all []T) []posture.Difference {
-	var ds []posture.Difference
-	for _, c := range all {
-		if d, ok := any(c).(posture.Difference); ok {
-			ds = append(ds, d)
-		}
-	}
-	return ds
 }

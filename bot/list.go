@@ -1,10 +1,12 @@
 package bot
 
 import (
+	"encoding/base64"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -13,12 +15,31 @@ import (
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
-// listRows is how many accounts one answer shows with a button each. Pages are the verbs' to cut; this only bounds what
+// listRows and keyRows are how many accounts one answer shows with a button each. Pages are the verbs' to cut; this only bounds what
 // Slack takes.
-const listRows = 15
+const (
+	listRows = 15
+	keyRows  = 8 // with two keys each
+)
 
 // list answers /rootcheck with or without words: coverage, then the worst accounts first, with pages.
 func list(v voice, l commands.List) message {
+	return fitted(func(names int) message { return listWith(v, l, names) })
+}
+
+// fitted draws with shorter and shorter names until the top-level text holds everything.
+func fitted(draw func(names int) message) message {
+	m := draw(shortName)
+	for _, n := range []int{24, 12, 6} {
+		if utf8.RuneCountInString(spoken(m.Blocks)) <= maxText {
+			break
+		}
+		m = draw(n)
+	}
+	return m
+}
+
+func listWith(v voice, l commands.List, names int) message {
 	if l.First {
 		return newMessage(v, append([]slack.Block{para(v.say("list.first"))}, running(v, l.Running)...))
 	}
@@ -32,7 +53,7 @@ func list(v voice, l commands.List) message {
 		blocks = append(blocks, small(s))
 	}
 	for _, r := range firsts(l.Rows, listRows) {
-		blocks = append(blocks, rowBlock(v, r))
+		blocks = append(blocks, rowBlock(v, r, names))
 	}
 	if l.Total == 0 && l.Query != "" && l.Nearest != "" {
 		blocks = append(blocks, para(v.say("list.nearest", arg{"Nearest": outside(l.Nearest, 80)})))
@@ -54,7 +75,7 @@ func running(v voice, r *commands.Run) []slack.Block {
 }
 
 func pager(v voice, l commands.List) []*slack.ButtonBlockElement {
-	value := func(p int) string { return itoa(p) + "|" + cut(l.Query, 200) }
+	value := func(p int) string { return itoa(p) + "|" + base64.RawURLEncoding.EncodeToString([]byte(cut(l.Query, maxQuery))) }
 	var buttons []*slack.ButtonBlockElement
 	if l.Page > 0 {
 		buttons = append(buttons, button(actPage+":back", value(l.Page-1), v.say("button.back"), v.say("about.back")))
@@ -67,13 +88,17 @@ func pager(v voice, l commands.List) []*slack.ButtonBlockElement {
 
 // keys lists the accounts that have root keys, key by key.
 func keys(v voice, all []commands.AccountView) message {
+	return fitted(func(names int) message { return keysWith(v, all, names) })
+}
+
+func keysWith(v voice, all []commands.AccountView, names int) message {
 	if len(all) == 0 {
 		return newMessage(v, []slack.Block{para(v.say("keys.none"))})
 	}
 	blocks := []slack.Block{heading(v.say("keys.title", arg{"Count": len(all)}))}
-	for _, a := range firsts(all, listRows) {
+	for _, a := range firsts(all, keyRows) {
 		acc := a.Look.Evidence.Account
-		lines := []string{"*" + outside(acc.Label(), shortName).mrkdwn() + "* " + accountName(acc.ID)}
+		lines := []string{"*" + outside(acc.Label(), names).mrkdwn() + "* " + accountName(acc.ID)}
 		for _, k := range a.Keys {
 			lines = append(lines, v.say("keys.line", arg{
 				"Key": keyName(v, k.Key), "Status": keyFacts(v, a, k)[1], "Created": v.day(k.Key.Created), "Used": lastUse(v, k.Key),
@@ -85,7 +110,7 @@ func keys(v voice, all []commands.AccountView) message {
 		about := v.say("about.show", arg{"Account": outside(acc.Label(), 40).plain()})
 		blocks = append(blocks, paraWith(strings.Join(lines, "\n"), button(actShow, place{acc.Source, acc.ID, ""}.value(), v.say("button.show"), about)))
 	}
-	if n := len(all) - listRows; n > 0 {
+	if n := len(all) - keyRows; n > 0 {
 		blocks = append(blocks, small(v.say("keys.more", arg{"Count": n})))
 	}
 	return newMessage(v, blocks)

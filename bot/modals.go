@@ -113,7 +113,7 @@ func (f form) affects(act remediation.Act) string {
 	if act == remediation.ActDeactivate && f.means() == remediation.MeansOrganization {
 		lines = append(lines, f.v.say("affects.block"))
 	}
-	if len(f.preview.Affects) > 0 {
+	if len(f.preview.Affects) > 0 && act != remediation.ActDelete {
 		var names []string
 		for _, k := range f.preview.Affects {
 			names = append(names, keyName(f.v, k))

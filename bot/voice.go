@@ -56,6 +56,10 @@ func (v voice) say(id string, args ...arg) string {
 		}
 	}
 	s, err := v.loc.Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: data, PluralCount: count})
+	if err != nil && count != nil {
+		// A sentence that is the same for each number has no plural forms.
+		s, err = v.loc.Localize(&i18n.LocalizeConfig{MessageID: id, TemplateData: data})
+	}
 	if err != nil || s == "" {
 		return id
 	}

@@ -1,0 +1,290 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+)
+
+// This file takes envelopes in. The rules are:
+//   - Acknowledged means committed. An envelope that the store did not take is not acknowledged: the person sees Slack's
+//     error and presses again.
+//   - An envelope is handled once, however often and on however many sockets it is delivered; each delivery is
+//     acknowledged on its own socket.
+//   - A modal's submission is decided before it is acknowledged if that takes less than two seconds, and then the answer
+//     is the acknowledgement.
+
+// kindEnvelope is the inbox's kind of item.
+const kindEnvelope = "slack.envelope"
+
+const (
+	commitWithin = 2500 * time.Millisecond // of the three seconds that Slack waits
+	decideWithin = 2 * time.Second
+	pollEvery    = time.Second // for envelopes that another process put, or that were put back
+	keptAnswers  = 20_000      // deliveries remembered, to know a repeated one
+)
+
+// envelope is what is committed: the payload as Slack sent it, less the legacy token. The store scrubs it when it is done.
+type envelope struct {
+	Key     string          `json:"key"`
+	Type    string          `json:"type"`
+	At      time.Time       `json:"at"` // when it came
+	Payload json.RawMessage `json:"payload"`
+}
+
+// delivery is one envelope in the hands of this process. Repeated deliveries share it.
+type delivery struct {
+	committed chan struct{} // closed when the commit was tried
+	failed    error         // of the commit; read after committed
+	answered  chan struct{} // closed when it was decided
+	answer    any           // payload of the acknowledgement; read after answered
+	late      bool          // the acknowledgement went out before the answer; guarded by the inbox
+}
+
+// inbox remembers deliveries.
+type inbox struct {
+	mu    sync.Mutex
+	known map[string]*delivery
+	order []string
+}
+
+// join returns the delivery of a key, and whether it is the first.
+func (in *inbox) join(key string) (*delivery, bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if d := in.known[key]; d != nil {
+		return d, false
+	}
+	d := &delivery{committed: make(chan struct{}), answered: make(chan struct{})}
+	in.known[key] = d
+	in.order = append(in.order, key)
+	if len(in.order) > keptAnswers {
+		delete(in.known, in.order[0])
+		in.order = in.order[1:]
+	}
+	return d, true
+}
+
+// forget lets a key come again, after its commit failed.
+func (in *inbox) forget(key string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	delete(in.known, key)
+}
+
+// settle hands the answer to whoever waits for it. It reports whether the acknowledgement still carries it.
+func (in *inbox) settle(key string, answer any) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	d := in.known[key]
+	if d == nil || d.late {
+		return false
+	}
+	select {
+	case <-d.answered:
+	default:
+		d.answer = answer
+		close(d.answered)
+	}
+	return true
+}
+
+// giveUp stops waiting for the answer. It reports false when the answer came after all.
+func (in *inbox) giveUp(d *delivery) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	select {
+	case <-d.answered:
+		return false
+	default:
+		d.late = true
+		return true
+	}
+}
+
+// receive takes an event of a socket. It returns at once, because a reader that waits loses what comes after.
+func (b *Bot) receive(ctx context.Context, s socket, e socketmode.Event) {
+	r := e.Request
+	switch e.Type {
+	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
+	case socketmode.EventTypeErrorWriteFailed, socketmode.EventTypeIncomingError:
+		b.log.WarnContext(ctx, "socket trouble", "event", string(e.Type))
+		return
+	default:
+		return
+	}
+	if r == nil || r.EnvelopeID == "" {
+		return
+	}
+	b.taking.Go(func() {
+		defer b.recovered(ctx, "take an envelope")
+		b.take(ctx, s, *r)
+	})
+}
+
+// take commits, and then acknowledges.
+func (b *Bot) take(ctx context.Context, s socket, r socketmode.Request) {
+	key, submission := identify(r)
+	d, first := b.inbox.join(key)
+	if first {
+		d.failed = b.commit(ctx, key, r)
+		if d.failed != nil {
+			b.inbox.forget(key)
+			b.log.ErrorContext(ctx, "envelope not committed, hence not acknowledged", "type", r.Type, "error", d.failed)
+		}
+		close(d.committed)
+		b.kick()
+	}
+	select {
+	case <-d.committed:
+	case <-ctx.Done():
+		return
+	}
+	if d.failed != nil {
+		return
+	}
+	var payload any
+	if submission {
+		payload = b.wait(ctx, d)
+	}
+	if err := ack(ctx, s, r.EnvelopeID, payload); err != nil {
+		b.log.WarnContext(ctx, "envelope could not be acknowledged", "type", r.Type, "error", err)
+	}
+}
+
+// wait is the answer to a submission, or a view that says that it takes longer.
+func (b *Bot) wait(ctx context.Context, d *delivery) any {
+	t := time.NewTimer(decideWithin)
+	defer t.Stop()
+	select {
+	case <-d.answered:
+		return d.answer
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	if !b.inbox.giveUp(d) {
+		return d.answer
+	}
+	working := notice(b.voice(""), "modal.answer", b.voice("").say("modal.working"))
+	return slack.NewUpdateViewSubmissionResponse(&working)
+}
+
+func (b *Bot) commit(ctx context.Context, key string, r socketmode.Request) error {
+	body, err := json.Marshal(envelope{Key: key, Type: r.Type, At: b.ws.cfg.Now(), Payload: withoutToken(r.Payload)})
+	if err != nil {
+		return fmt.Errorf("encode an envelope: %w", err)
+	}
+	ctx, stop := context.WithTimeout(ctx, commitWithin)
+	defer stop()
+	if err := b.queue.Put(ctx, commands.Item{Key: key, Kind: kindEnvelope, Body: body}); err != nil {
+		return fmt.Errorf("commit an envelope: %w", err)
+	}
+	return nil
+}
+
+// withoutToken drops the legacy verification token, which proves nothing here and is a secret elsewhere.
+func withoutToken(payload json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(payload, &fields) != nil {
+		return payload
+	}
+	if _, ok := fields["token"]; !ok {
+		return payload
+	}
+	delete(fields, "token")
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return payload
+	}
+	return b
+}
+
+// identify names what was delivered, apart from how: Slack may deliver the same click or event in several envelopes. It
+// also tells whether it is a modal's submission.
+func identify(r socketmode.Request) (key string, submission bool) {
+	var p struct {
+		Type    string `json:"type"`
+		EventID string `json:"event_id"`
+		Trigger string `json:"trigger_id"`
+		Actions []struct {
+			TS string `json:"action_ts"`
+		} `json:"actions"`
+		View struct {
+			ID   string `json:"id"`
+			Hash string `json:"hash"`
+		} `json:"view"`
+	}
+	if json.Unmarshal(r.Payload, &p) != nil {
+		return "slack/envelope/" + r.EnvelopeID, false
+	}
+	switch {
+	case p.EventID != "":
+		key = "slack/event/" + p.EventID
+	case p.Trigger != "" && len(p.Actions) > 0:
+		key = "slack/click/" + p.Trigger + "/" + p.Actions[0].TS
+	case p.Trigger != "":
+		key = "slack/" + r.Type + "/" + p.Type + "/" + p.Trigger
+	default:
+		key = "slack/envelope/" + r.EnvelopeID
+	}
+	return key, p.Type == string(slack.InteractionTypeViewSubmission)
+}
+
+// kick wakes an idle worker.
+func (b *Bot) kick() {
+	select {
+	case b.kicks <- struct{}{}:
+	default:
+	}
+}
+
+// work handles committed envelopes until the context ends, and ends what it has begun.
+func (b *Bot) work(ctx context.Context) {
+	for ctx.Err() == nil {
+		l, err := b.queue.Claim(ctx, kindEnvelope)
+		switch {
+		case err == nil:
+			b.kick() // there may be more, and others may be idle
+			b.handle(context.WithoutCancel(ctx), l)
+			continue
+		case errors.Is(err, commands.ErrNothingDue), ctx.Err() != nil:
+		default:
+			b.log.WarnContext(ctx, "no envelope could be claimed", "error", err)
+		}
+		t := time.NewTimer(pollEvery)
+		select {
+		case <-b.kicks:
+		case <-t.C:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+}
+
+// handleWithin bounds one envelope: look-ups in Slack and one reading of AWS.
+const handleWithin = 60 * time.Second
+
+// handle does one envelope and finishes it. A failure was told to the person, who presses again; it is not tried again
+// behind their back.
+func (b *Bot) handle(ctx context.Context, l commands.Lease) {
+	ctx, stop := context.WithTimeout(ctx, handleWithin)
+	defer stop()
+	var e envelope
+	if err := json.Unmarshal(l.Body, &e); err != nil {
+		b.log.ErrorContext(ctx, "envelope in the store cannot be read", "key", l.Key, "error", err)
+	} else {
+		b.route(ctx, e)
+	}
+	b.inbox.settle(e.Key, nil)
+	if err := b.queue.Finish(ctx, l); err != nil && !errors.Is(err, commands.ErrLeaseLost) {
+		b.log.ErrorContext(ctx, "envelope could not be finished", "error", err)
+	}
+}

@@ -1,0 +1,244 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slack-go/slack"
+	"github.com/slack-go/slack/socketmode"
+)
+
+// This file keeps the sockets open. The rules are:
+//   - Several sockets overlap, because Slack delivers a click once and loses it when no socket is open.
+//   - A socket is used for one connection. The library would reconnect at once and for ever; here each reconnection waits
+//     for the back-off, however the connection ended.
+//   - An acknowledgement leaves by the socket that brought the envelope.
+//   - What reconnecting cannot heal ends the bot with a sentence.
+
+// The back-off between two connections of one socket. It begins anew after a connection that lived.
+const (
+	minBackOff = time.Second
+	maxBackOff = 30 * time.Second
+	livedLong  = 60 * time.Second
+)
+
+// fatalSentence says what to do about an error that trying again cannot heal.
+func fatalSentence(c, setting string) (string, bool) {
+	switch c {
+	case "invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive":
+		return "Slack refuses " + setting + " (" + c + "): create a new token in the app's settings and set it", true
+	case "not_allowed_token_type":
+		return "Slack refuses the type of " + setting + ": the bot token begins with xoxb-, the app-level token with xapp-", true
+	case "missing_scope", "no_permission":
+		return setting + " lacks a scope (" + c + "): give the app-level token connections:write, and reinstall the app from manifest.yaml", true
+	case "team_access_not_granted":
+		return "the app is not installed in this workspace: install it and copy the new tokens", true
+	case "link_disabled", "socket_mode_disabled", "socket_mode_not_enabled":
+		return "Socket Mode is switched off for the app: switch it on in the app's settings", true
+	default:
+		return "", false
+	}
+}
+
+// oneOpening lets a client ask for one connection. When that one has ended, the library's own attempt to get the next
+// fails here, which hands the decision to the supervisor.
+type oneOpening struct {
+	next *http.Client
+	used atomic.Bool
+}
+
+var errOneLife = errors.New("the connection has ended")
+
+func (o *oneOpening) Do(r *http.Request) (*http.Response, error) {
+	if o.used.Swap(true) {
+		return nil, errOneLife
+	}
+	return o.next.Do(r)
+}
+
+// sockets supervises all sockets.
+type sockets struct {
+	cfg     Config
+	receive func(socket, socketmode.Event) // outlives the socket's own context
+
+	mu    sync.Mutex
+	alive map[int]time.Time // by socket: the last hello
+	app   string            // the app's id, as a hello named it
+}
+
+// socket is one connection, as far as an envelope needs it.
+type socket interface {
+	AckCtx(ctx context.Context, id string, payload any) error
+}
+
+// run keeps the sockets open until the context ends or an error is fatal.
+func (s *sockets) run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	for n := range s.cfg.Sockets {
+		wg.Go(func() {
+			if pause(ctx, time.Duration(n)*s.cfg.Stagger) != nil {
+				return
+			}
+			if err := s.keep(ctx, n); err != nil {
+				stop(err)
+			}
+		})
+	}
+	wg.Wait()
+	var fatal *SetupError
+	if errors.As(context.Cause(ctx), &fatal) {
+		return fatal
+	}
+	return nil
+}
+
+// keep opens one connection after the other. It returns only what is fatal.
+func (s *sockets) keep(ctx context.Context, n int) error {
+	wait := minBackOff
+	for ctx.Err() == nil {
+		began := time.NewTimer(livedLong)
+		err := s.live(ctx, n)
+		lived := !began.Stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if sentence, fatal := fatalSentence(errorWord(err), "SLACK_APP_TOKEN"); fatal {
+			return &SetupError{sentence}
+		}
+		if lived {
+			wait = minBackOff
+		}
+		hold := wait
+		var limited *slack.RateLimitedError
+		if errors.As(err, &limited) && limited.RetryAfter > hold {
+			hold = limited.RetryAfter
+		}
+		hold += rand.N(hold/2 + 1) //nolint:gosec // jitter needs no secrecy
+		s.cfg.Log.InfoContext(ctx, "socket closed", "socket", n, "reconnect_in", hold, "error", err)
+		if pause(ctx, hold) != nil {
+			return nil
+		}
+		wait = min(2*wait, maxBackOff)
+	}
+	return nil
+}
+
+// errorWord is the word by which Slack named an error. The library makes some of them plain errors.
+func errorWord(err error) string {
+	if c := code(err); c != "" {
+		return c
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// live opens one connection, hands on what it brings, and returns when it has ended.
+func (s *sockets) live(ctx context.Context, n int) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	api := slack.New(s.cfg.BotToken, slack.OptionAppLevelToken(s.cfg.AppToken), slack.OptionAPIURL(s.cfg.APIURL),
+		slack.OptionHTTPClient(&oneOpening{next: s.cfg.HTTP}))
+	sm := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)))
+	ended := make(chan error, 1)
+	go func() { ended <- sm.RunContext(ctx) }()
+	defer s.down(n)
+	var why error
+	for {
+		select {
+		case err := <-ended:
+			if why != nil {
+				return why
+			}
+			return err
+		case e := <-sm.Events:
+			switch e.Type {
+			case socketmode.EventTypeHello:
+				s.up(n, e.Request)
+			case socketmode.EventTypeConnectionError:
+				if failed, ok := e.Data.(*slack.ConnectionErrorEvent); ok && !errors.Is(failed.ErrorObj, errOneLife) {
+					why = failed.ErrorObj
+				}
+				stop()
+			case socketmode.EventTypeErrorBadMessage:
+				s.bad(ctx, sm, e)
+			default:
+				s.receive(sm, e)
+			}
+		}
+	}
+}
+
+// bad acknowledges an envelope that cannot be read, so that Slack does not send it again and again.
+func (s *sockets) bad(ctx context.Context, sm socket, e socketmode.Event) {
+	b, ok := e.Data.(*socketmode.ErrorBadMessage)
+	if !ok {
+		return
+	}
+	var named struct {
+		ID string `json:"envelope_id"`
+	}
+	s.cfg.Log.WarnContext(ctx, "envelope could not be read", "error", b.Cause)
+	if json.Unmarshal(b.Message, &named) != nil || named.ID == "" {
+		return
+	}
+	if err := ack(ctx, sm, named.ID, nil); err != nil {
+		s.cfg.Log.WarnContext(ctx, "envelope could not be acknowledged", "error", err)
+	}
+}
+
+// ack sends an acknowledgement. The library's own waits for ever when the socket is stuck.
+func ack(ctx context.Context, s socket, id string, payload any) error {
+	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
+	defer stop()
+	return s.AckCtx(ctx, id, payload)
+}
+
+func (s *sockets) up(n int, r *socketmode.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alive[n] = s.cfg.Now()
+	if r != nil && r.ConnectionInfo.AppID != "" {
+		s.app = r.ConnectionInfo.AppID
+	}
+	open := 0
+	if r != nil {
+		open = r.NumConnections
+	}
+	s.cfg.Log.Info("socket open", "socket", n, "connections", open)
+}
+
+func (s *sockets) down(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.alive, n)
+}
+
+// health is how many sockets are open and when the last one opened.
+func (s *sockets) health() (open int, last time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.alive {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return len(s.alive), last
+}
+
+func (s *sockets) appID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.app
+}
