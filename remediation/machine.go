@@ -116,7 +116,7 @@ func (s *step) to(next State, n Note, a audit.Action) {
 	s.changed, s.action, s.r.Shown = true, a, s.was.Version+1
 	s.effect(EffectDraw, s.now)
 	s.effects = append(s.effects, Effect{Kind: EffectTell, Note: n, At: s.now})
-	if next.Ended() && s.r.BlockHeld {
+	if next.Ended() && (s.r.BlockHeld || s.r.Means == MeansOrganization && s.r.ActedOn) {
 		s.effect(EffectRelease, s.now)
 	}
 	if next.Ended() {
@@ -164,11 +164,15 @@ func (s *step) askDelete() {
 }
 
 func (s *step) askReactivate() {
+	if s.r.Means == MeansOrganization && !s.r.blockOurs() {
+		s.refuse(RefuseNoMeans)
+		return
+	}
 	s.ask(ReactivateRequested, NoteReactivateAsk, audit.RemediationRequested)
 }
 
 func (s *step) askLift() {
-	if s.r.Means != MeansOrganization || s.r.BlockFound {
+	if s.r.Means != MeansOrganization || !s.r.blockOurs() {
 		s.refuse(RefuseNoMeans)
 		return
 	}
@@ -215,6 +219,15 @@ func (s *step) end(next State, n Note, a audit.Action) {
 	s.to(next, n, a)
 }
 
+// off takes a step off that came to nothing: back to the watch, or to the end.
+func (s *step) off(next State, n Note, a audit.Action) {
+	if next == Inactive {
+		s.back(n, a)
+		return
+	}
+	s.end(next, n, a)
+}
+
 // back returns to the watch: the step that was asked for is off, the key stays inactive.
 func (s *step) back(n Note, a audit.Action) {
 	s.r.Approvals, s.r.Attempt = nil, 0
@@ -233,7 +246,7 @@ func (s *step) lapse(then func()) {
 // failed records AWS's answer. The code is AWS's own word; its message stays in the log.
 func (s *step) failed(next State) {
 	s.r.LastAWS = s.e.AWSID
-	s.to(next, NoteRefusedByAWS, audit.RemediationFailed)
+	s.off(next, NoteRefusedByAWS, audit.RemediationFailed)
 	s.r.NoteDetail = s.e.Code
 	s.alarm()
 }
@@ -272,7 +285,7 @@ func (s *step) retry(confirmed, fallback State) {
 		s.effect(EffectAct, s.now)
 		return
 	}
-	s.to(fallback, NoteStillThere, audit.RemediationFailed)
+	s.off(fallback, NoteStillThere, audit.RemediationFailed)
 	s.alarm()
 }
 
@@ -311,29 +324,46 @@ const (
 )
 
 func (s *step) ownerDone() {
+	if s.r.State == Reactivating && s.r.Means != MeansGuided {
+		s.refuse(RefuseNotNow)
+		return
+	}
 	s.r.OwnerDone = s.now
 	s.to(s.r.State, NoteOwnerSaysDone, audit.OwnerConfirmed)
 	s.effect(EffectRead, s.now)
 }
 
-// missing notes that AWS could not be read. Nothing is concluded from it but that the watch does not advance.
+// missing notes that AWS could not be read. Nothing is concluded from it but that the watch does not advance, and that
+// somebody must be told when it lasts.
 func (s *step) missing() {
-	s.effect(EffectRead, s.now.Add(rereadAfter(s.r)))
-	if s.r.Note == NoteReadingMissing || s.e.Facts.Gap == nil {
+	again, bearable := 5*time.Minute, dayOfWatch
+	if s.r.State == Deleted || s.r.State.InFlight() && s.r.Means != MeansGuided {
+		again, bearable = SettleAfter, time.Hour
+	}
+	s.effect(EffectRead, s.now.Add(again))
+	blind := s.r.State != AwaitingOwner && s.r.State != AwaitingOwnerDelete && // these have a deadline of their own
+		s.now.Sub(latest(s.r.Since, s.r.ReadAt, s.r.ChangedAt, s.r.AlarmedAt)) >= bearable
+	if !blind && (s.r.Note == NoteReadingMissing || s.e.Facts.Gap == nil) {
 		return
 	}
-	s.r.Note, s.changed, s.action = NoteReadingMissing, true, audit.RemediationUncertain
+	s.r.Note, s.r.NoteDetail, s.changed, s.action = NoteReadingMissing, "", true, audit.RemediationUncertain
 	s.effect(EffectDraw, s.now)
 	if g := s.e.Facts.Gap; g != nil {
 		s.r.NoteDetail = string(g.Reason)
 	}
+	if blind {
+		s.action = audit.RemediationAlarmed
+		s.alarm()
+	}
 }
 
-func rereadAfter(r Request) time.Duration {
-	if r.State.InFlight() || r.State == Deleted {
-		return SettleAfter
+func latest(t time.Time, more ...time.Time) time.Time {
+	for _, u := range more {
+		if u.After(t) {
+			t = u
+		}
 	}
-	return 5 * time.Minute
+	return t
 }
 
 // snapshot keeps what a fresh reading tells of the key.
@@ -344,6 +374,32 @@ func (s *step) snapshot(k posture.Key) {
 	}
 	if k.LastUsed.After(s.r.Key.LastUsed) {
 		s.r.Key.LastUsed, s.r.Key.UsedService, s.r.Key.UsedRegion = k.LastUsed, k.UsedService, k.UsedRegion
+	}
+}
+
+// agreed is what follows a call that AWS said yes to, once the reading that the means made after it shows the effect. Until
+// one does, nobody knows: IAM and Organizations answer before their change is everywhere.
+func agreed(then func(*step)) func(*step) {
+	return func(s *step) {
+		if !s.agrees() {
+			s.unsure()
+			return
+		}
+		then(s)
+	}
+}
+
+// agrees reports whether the reading shows what the step was to do.
+func (s *step) agrees() bool {
+	k, present, known := s.e.Facts.find(s.r)
+	block, undo := s.e.Facts.Block, ActOf(s.r.State).undo()
+	switch {
+	case s.r.Means != MeansOrganization:
+		return known && present && undo == (k.Status != posture.KeyInactive)
+	case undo:
+		return block.Known && !block.Attached
+	default:
+		return block.Known && block.Attached && block.Intact
 	}
 }
 
@@ -370,23 +426,25 @@ func (s *step) unavailable() {
 
 // gateShut records which gate refused. The confirmation is used up: whoever still wants it asks anew.
 func (s *step) gateShut(next State) {
-	if next == Inactive {
-		s.back(NoteGate, audit.RemediationRefused)
-	} else {
-		s.end(next, NoteGate, audit.RemediationRefused)
-	}
+	s.off(next, NoteGate, audit.RemediationRefused)
 	s.r.NoteDetail = string(s.e.Gate)
+	if next == Failed && s.r.ActedOn {
+		s.alarm() // a block that was lifted for a while is not put back
+	}
 }
 
 func (s *step) beginUndo() {
 	if s.r.Means == MeansGuided {
 		s.to(s.r.State, NoteOwnerAsked, audit.RemediationInstructed)
+		s.r.OwnerDone = time.Time{}
+		s.expireIn(ownerPatience)
 		s.effect(EffectOwner, s.now)
 		s.effect(EffectRead, s.now.Add(guidedReadEvery))
 		return
 	}
 	s.r.Attempt++
 	s.r.ActedOn, s.r.ChangedAt = true, s.now
+	s.r.Deadline = time.Time{} // a call that was begun is settled by reading AWS, not by the clock
 	s.to(s.r.State, NoteBegun, audit.RemediationAttempted)
 	s.effect(EffectRead, s.now.Add(stuckAfter))
 }

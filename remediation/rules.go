@@ -33,6 +33,12 @@ func deactivateRules() []Rule {
 	reject := func(s *step) { s.end(Rejected, NoteRejected, audit.RemediationRejected) }
 	cancel := func(s *step) { s.end(Cancelled, NoteCancelled, audit.RemediationCancelled) }
 	expire := func(s *step) { s.lapse(func() { s.end(Expired, NoteExpired, audit.RemediationExpired) }) }
+	lost := func(s *step) {
+		expire(s)
+		if s.refusal == nil && s.r.ActedOn {
+			s.alarm() // a block that was lifted for a while is not put back
+		}
+	}
 	waiting := (*step).observeWaiting
 	return []Rule{
 		{Requested, Confirm, []State{Requested, Approved}, "counts a second confirmation", func(s *step) { s.confirm(Approved)() }},
@@ -45,11 +51,11 @@ func deactivateRules() []Rule {
 		{Approved, GateShut, []State{Failed}, "ends it: nothing was sent", func(s *step) { s.gateShut(Failed) }},
 		{Approved, Reject, []State{Rejected}, "ends it before the call", reject},
 		{Approved, Cancel, []State{Cancelled}, "ends it before the call", cancel},
-		{Approved, Lapse, []State{Expired}, "ends it when the confirmation grew old", expire},
+		{Approved, Lapse, []State{Expired}, "ends it when the confirmation grew old", lost},
 		{Approved, Observe, []State{Inactive, Stale, GoneOutside}, "notices what others did to the key", waiting},
 
 		{Deactivating, GateShut, []State{Failed}, "ends it: a gate closed after the attempt was committed, and nothing was sent", func(s *step) { s.gateShut(Failed) }},
-		{Deactivating, Succeeded, []State{Inactive}, "starts the watch", func(s *step) { s.succeeded() }},
+		{Deactivating, Succeeded, []State{Deactivating, Inactive}, "starts the watch, once a reading agrees", agreed((*step).succeeded)},
 		{Deactivating, Refused, []State{Failed}, "ends it with AWS's answer", func(s *step) { s.failed(Failed) }},
 		{Deactivating, Unavailable, []State{AwaitingOwner}, "asks the owner instead: the bot has no such means", (*step).unavailable},
 		{Deactivating, Unsure, []State{Deactivating}, "reads AWS after a while", (*step).unsure},
@@ -90,7 +96,7 @@ func undoRules() []Rule {
 	return append(rules,
 		Rule{Reactivating, Begin, []State{Reactivating}, "commits the attempt before the call, or asks the owner", (*step).beginUndo},
 		Rule{Reactivating, GateShut, []State{Inactive}, "back to the watch: nothing was sent", func(s *step) { s.gateShut(Inactive) }},
-		Rule{Reactivating, Succeeded, []State{Restored}, "ends it: the key or the root user works again", func(s *step) { s.end(Restored, NoteRestored, audit.RemediationRestored) }},
+		Rule{Reactivating, Succeeded, []State{Reactivating, Restored}, "ends it, once a reading agrees: the key or the root user works again", agreed((*step).restored)},
 		Rule{Reactivating, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		Rule{Reactivating, Unsure, []State{Reactivating}, "reads AWS after a while", (*step).unsure},
 		Rule{Reactivating, OwnerDone, []State{Reactivating}, "reads AWS at once", (*step).ownerDone},
@@ -99,7 +105,7 @@ func undoRules() []Rule {
 
 		Rule{Lifting, Begin, []State{Lifting}, "commits the attempt before the call", (*step).beginUndo},
 		Rule{Lifting, GateShut, []State{Inactive}, "back to the watch: nothing was sent", func(s *step) { s.gateShut(Inactive) }},
-		Rule{Lifting, Succeeded, []State{Lifted}, "voids the watch and waits", (*step).lifted},
+		Rule{Lifting, Succeeded, []State{Lifting, Lifted}, "voids the watch and waits, once a reading agrees", agreed((*step).lifted)},
 		Rule{Lifting, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		Rule{Lifting, Unsure, []State{Lifting}, "reads AWS after a while", (*step).unsure},
 		Rule{Lifting, Observe, []State{Lifting, Lifted, Inactive, Stale, GoneOutside}, "settles the call by what AWS shows", (*step).observeLifted},
@@ -134,7 +140,7 @@ func deleteRules() []Rule {
 		{Deleting, Observe, []State{Deleting, Deleted, DeleteApproved, Inactive, Reactivated, Stale}, "settles the call by what AWS shows", (*step).observeDeleting},
 
 		{AwaitingOwnerDelete, OwnerDone, []State{AwaitingOwnerDelete}, "reads AWS at once", (*step).ownerDone},
-		{AwaitingOwnerDelete, Observe, []State{AwaitingOwnerDelete, Deleted, Reactivated, Stale}, "verifies the owner's step", (*step).observeDeleting},
+		{AwaitingOwnerDelete, Observe, []State{AwaitingOwnerDelete, Inactive, Deleted, Reactivated, Stale}, "verifies the owner's step; an alarm voids the confirmations", (*step).observeDeleting},
 		{AwaitingOwnerDelete, Reject, []State{Inactive}, "back to the watch", rejected},
 		{AwaitingOwnerDelete, Cancel, []State{Inactive}, "back to the watch", cancelled},
 		{AwaitingOwnerDelete, Lapse, []State{Inactive}, "back to the watch when the owner did nothing", expire},

@@ -20,23 +20,23 @@ func (r *Request) startWatch(f Facts, now time.Time) {
 		r.InactiveAt = now
 	}
 	r.WatchFrom = now
-	if r.Means == MeansOrganization && r.BlockHeld {
-		r.WatchFrom = now.Add(r.Policy.Spread)
+	if spread := r.InactiveAt.Add(r.Policy.Spread); r.Means == MeansOrganization && r.BlockHeld && spread.After(now) {
+		r.WatchFrom = spread
 	}
 	r.Watched, r.ReadAt, r.ReadAWS = 0, now, f.AWS
 }
 
-// advance adds what lies between two readings, by the slower of the two clocks, and never more than a day.
+// advance adds what lies between two readings, by the slower of the two clocks, and never more than a day. A reading
+// without AWS's time adds nothing: nobody knows what it would add.
 func (r *Request) advance(f Facts, now time.Time) {
-	from := r.ReadAt
-	if from.Before(r.WatchFrom) {
-		from = r.WatchFrom
+	if f.AWS.IsZero() {
+		return
 	}
-	elapsed := now.Sub(from)
-	if !f.AWS.IsZero() && !r.ReadAWS.IsZero() {
-		elapsed = min(elapsed, f.AWS.Sub(r.ReadAWS))
+	from := latest(r.ReadAt, r.WatchFrom)
+	if !r.ReadAWS.IsZero() {
+		elapsed := min(now.Sub(from), f.AWS.Sub(r.ReadAWS))
+		r.Watched += min(max(0, elapsed), dayOfWatch)
 	}
-	r.Watched += min(max(0, elapsed), dayOfWatch)
 	if now.After(r.ReadAt) {
 		r.ReadAt = now
 	}
@@ -44,6 +44,9 @@ func (r *Request) advance(f Facts, now time.Time) {
 		r.ReadAWS = f.AWS
 	}
 }
+
+// blockOurs reports whether the request holds a block that may be taken away: one that was found there is not ours.
+func (r Request) blockOurs() bool { return r.BlockHeld && !r.BlockFound }
 
 // shut reports whether the reading shows the key to be out of use by the request's means.
 func (r Request) shut(k posture.Key, f Facts) (bool, bool) {
@@ -78,15 +81,30 @@ func (s *step) observeWaiting() {
 	k, present, known := s.e.Facts.find(s.r)
 	switch {
 	case !known:
-		return
+		s.effect(EffectRead, s.now.Add(watchEvery))
 	case !present:
 		s.gone()
 	case !k.Created.Equal(s.r.Key.Created):
 		s.stale()
 	case k.Status == posture.KeyInactive:
 		s.snapshot(k)
-		s.becameInactive(NoteFoundInactive, audit.RemediationDeactivated)
+		s.foundShut(NoteFoundInactive)
+	default:
+		s.effect(EffectRead, s.now.Add(watchEvery))
 	}
+}
+
+// foundShut enters the watch of a key that a reading shows to be out of use. A block that is there after an attempt of
+// ours was made, or found, by it: without this it would outlive its request. A key that was made inactive before any
+// attempt of ours was made so in the console, where its undo is as well: a block of the account is none of its business.
+func (s *step) foundShut(n Note) {
+	f := s.e.Facts
+	s.r.BlockHeld = s.r.Means == MeansOrganization && s.r.ActedOn && f.Block.Known && f.Block.Attached
+	s.r.BlockFound = s.r.BlockHeld && s.e.Found
+	if s.r.Means == MeansOrganization && !s.r.ActedOn {
+		s.r.Means = MeansGuided
+	}
+	s.becameInactive(n, audit.RemediationDeactivated)
 }
 
 // observeDeactivating settles a call whose outcome nobody saw, and the owner's guided step.
@@ -106,11 +124,7 @@ func (s *step) observeDeactivating() {
 	case !known:
 		s.missing()
 	case shut:
-		// A block that is there was made, or found, by the attempt that is settled here: without this it would outlive its
-		// request.
-		s.r.BlockHeld = s.r.Means == MeansOrganization && s.e.Facts.Block.Known && s.e.Facts.Block.Attached
-		s.r.BlockFound = s.r.BlockHeld && s.e.Found
-		s.becameInactive(NoteInactive, audit.RemediationDeactivated)
+		s.foundShut(NoteInactive)
 	case s.r.State == AwaitingOwner:
 		s.stillWaiting()
 	default:
@@ -147,9 +161,9 @@ func (s *step) observeWatched() {
 	}
 	shut, known := s.r.shut(k, f)
 	switch {
-	case !known:
+	case !known || s.r.BlockHeld && !f.Block.Known:
 		s.missing()
-	case !shut && s.r.Means == MeansOrganization:
+	case s.r.BlockHeld && (!shut || !f.Block.Attached):
 		s.end(Reactivated, NoteDetached, audit.RemediationReactivated)
 		s.alarm()
 	case !shut:
@@ -164,9 +178,10 @@ func (s *step) observeWatched() {
 	}
 }
 
-// usedSince reports a use after the watch began, and remembers it. Under a block it may be a request that was denied.
+// usedSince reports a use after the watch began, and remembers it. Under a block it may be a request that was denied. Once
+// a step was asked for, a use that AWS tells late counts as well: nobody who confirms was shown it.
 func (s *step) usedSince(k posture.Key) bool {
-	used := k.LastUsed.After(s.r.WatchFrom) && k.LastUsed.After(s.r.Key.LastUsed)
+	used := k.LastUsed.After(s.r.Key.LastUsed) && (k.LastUsed.After(s.r.WatchFrom) || s.r.State != Inactive)
 	s.snapshot(k)
 	if used {
 		s.r.LastSeen = k.LastUsed
@@ -187,8 +202,14 @@ func (s *step) newKey() bool {
 	return found
 }
 
+// restartWatch voids whatever was confirmed, but an undo that is pending: what it undoes may be why the key is in use.
 func (s *step) restartWatch(n Note) {
-	s.back(n, audit.RemediationAlarmed)
+	if s.r.State == ReactivateRequested || s.r.State == LiftRequested {
+		s.to(s.r.State, n, audit.RemediationAlarmed)
+		s.r.Shown = s.was.Shown
+	} else {
+		s.back(n, audit.RemediationAlarmed)
+	}
 	s.r.startWatch(s.e.Facts, s.now)
 	s.alarm()
 	s.nextRead()
@@ -212,22 +233,14 @@ func (s *step) watchOn(k posture.Key) {
 
 // observeReactivating settles the undo, and waits for the owner where the undo is theirs.
 func (s *step) observeReactivating() {
-	f := s.e.Facts
-	k, present, known := f.find(s.r)
-	if !known {
-		s.missing()
-		return
-	}
-	if !present {
-		s.gone()
-		return
-	}
-	shut, known := s.r.shut(k, f)
+	_, present, known := s.e.Facts.find(s.r)
 	switch {
-	case !known:
+	case !known || s.r.Means == MeansOrganization && !s.e.Facts.Block.Known:
 		s.missing()
-	case !shut:
-		s.end(Restored, NoteRestored, audit.RemediationRestored)
+	case !present:
+		s.gone()
+	case s.agrees():
+		s.restored()
 	case s.r.Means == MeansGuided:
 		s.effect(EffectRead, s.now.Add(guidedReadEvery))
 	default:
@@ -239,6 +252,7 @@ func (s *step) observeReactivating() {
 func (s *step) retryUndo() {
 	if s.r.Attempt < s.r.Policy.Attempts {
 		s.to(s.r.State, NoteRetry, audit.RemediationReconciled)
+		s.expireIn(s.r.Policy.ConfirmedFor)
 		s.effect(EffectAct, s.now)
 		return
 	}
@@ -252,15 +266,22 @@ func (s *step) observeLifted() {
 	switch {
 	case known && !present:
 		s.gone()
-	case s.r.State == Lifting && s.e.Facts.Block.Known && !s.e.Facts.Block.Attached:
+	case s.r.State == Lifted:
+	case !known || !s.e.Facts.Block.Known:
+		s.missing()
+	case s.agrees():
 		s.lifted()
-	case s.r.State == Lifting:
+	default:
 		s.retryUndo()
 	}
 }
 
+func (s *step) restored() {
+	s.end(Restored, NoteRestored, audit.RemediationRestored)
+}
+
 func (s *step) lifted() {
-	s.r.Watched = 0
+	s.r.Watched, s.r.BlockHeld = 0, false
 	s.to(Lifted, NoteLifted, audit.BlockLifted)
 	s.expireIn(s.r.Policy.LiftFor)
 }
@@ -288,11 +309,13 @@ func (s *step) observeDeleting() {
 	case !shut:
 		s.end(Reactivated, NoteReactivated, audit.RemediationReactivated)
 		s.alarm()
+	case s.usedSince(k):
+		s.restartWatch(NoteUsed)
+	case s.newKey():
+		s.restartWatch(NoteNewKey)
 	case s.r.State == AwaitingOwnerDelete:
-		s.snapshot(k)
 		s.stillWaiting()
 	default:
-		s.snapshot(k)
 		s.retry(DeleteApproved, Inactive)
 	}
 }

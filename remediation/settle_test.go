@@ -1,0 +1,200 @@
+package remediation_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// rootStory is a key that the bot deactivates with the root user's own credentials; the step is under way.
+func rootStory(t *testing.T) *story {
+	t.Helper()
+	s := &story{t: t, r: opened(remediation.MeansRootCredentials, remediation.MeansRootCredentials), now: start()}
+	s.on(remediation.Event{Kind: remediation.Confirm, By: ben()})
+	s.on(remediation.Event{Kind: remediation.Begin})
+	return s
+}
+
+func (s *story) undo(ask remediation.Kind) {
+	s.t.Helper()
+	s.on(remediation.Event{Kind: ask, By: ana(), Reason: "production needs it"})
+	s.on(remediation.Event{Kind: remediation.Confirm, By: ben()})
+	s.on(remediation.Event{Kind: remediation.Begin})
+}
+
+func TestAYesFromAWSCountsOnlyOnceAReadingAgrees(t *testing.T) {
+	t.Parallel()
+	unread := remediation.Facts{Source: "acme", Account: account, Gap: &posture.Gap{Reason: posture.ReasonNoAnswer}}
+	altered := blocked(aws(start(), activeKey()))
+	altered.Block.Intact = false
+	for name, c := range map[string]struct {
+		story func(*testing.T) *story
+		shows remediation.Facts
+	}{
+		"the key is still active":          {rootStory, aws(start(), activeKey())},
+		"the key could not be read":        {rootStory, unread},
+		"the block is not there yet":       {beginBlock, aws(start(), activeKey())},
+		"the block is not the shipped one": {beginBlock, altered},
+		"the block could not be read":      {beginBlock, unread},
+		"the block is still there":         {beginUndo(remediation.AskReactivate), blocked(aws(start(), activeKey()))},
+		"the lift is not there yet":        {beginUndo(remediation.AskLift), blocked(aws(start(), activeKey()))},
+		"the lift could not be read":       {beginUndo(remediation.AskLift), unread},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := c.story(t)
+			doing := s.r.State
+			s.on(remediation.Event{Kind: remediation.Succeeded, Facts: c.shows})
+			s.is(doing)
+			if s.r.Note != remediation.NoteUnsure || !slices.Contains(s.did, remediation.EffectRead) {
+				t.Errorf("it is noted as %s with %v", s.r.Note, s.did)
+			}
+		})
+	}
+}
+
+func beginBlock(t *testing.T) *story {
+	t.Helper()
+	s := &story{t: t, r: opened(remediation.MeansOrganization, remediation.MeansOrganization), now: start()}
+	s.on(remediation.Event{Kind: remediation.Confirm, By: ben()})
+	s.on(remediation.Event{Kind: remediation.Begin})
+	return s
+}
+
+func beginUndo(ask remediation.Kind) func(*testing.T) *story {
+	return func(t *testing.T) *story {
+		t.Helper()
+		s := blockedStory(t)
+		s.undo(ask)
+		return s
+	}
+}
+
+func TestAStepThatCameToNothingGoesOnBeingWatched(t *testing.T) {
+	t.Parallel()
+	for name, e := range map[string]remediation.Event{
+		"AWS said no":            {Kind: remediation.Refused, Code: "AccessDenied"},
+		"the key is still there": {Kind: remediation.Observe, Facts: aws(start(), inactiveKey())},
+		"a gate closed":          {Kind: remediation.GateShut, Gate: remediation.GatePaused},
+	} {
+		r := atState(remediation.Deleting, inactiveKey())
+		r.DeleteMeans, r.Attempt, r.ActedOn = remediation.MeansRootCredentials, r.Policy.Attempts, true
+		r.Approvals = []remediation.Approval{{By: ben(), At: start()}}
+		s := &story{t: t, r: r, now: start()}
+		s.on(e)
+		s.is(remediation.Inactive)
+		if !slices.Contains(s.did, remediation.EffectRead) || len(s.r.Approvals) != 0 {
+			t.Errorf("%s: %v, with %d approvals left", name, s.did, len(s.r.Approvals))
+		}
+	}
+}
+
+func TestAUseOrANewKeyDuringADeletionIsAlarmedAbout(t *testing.T) {
+	t.Parallel()
+	used := inactiveKey()
+	used.LastUsed = start().Add(time.Hour)
+	second := posture.Key{ID: "AKIAEXAMPLEKEY7XQ9ZZ", Status: posture.KeyActive, Created: start().Add(time.Hour)}
+	for name, f := range map[string]remediation.Facts{"used": aws(start(), used), "new_key": aws(start(), inactiveKey(), second)} {
+		for _, state := range []remediation.State{remediation.Deleting, remediation.AwaitingOwnerDelete} {
+			r := atState(state, inactiveKey())
+			r.Watched = r.Policy.Watch
+			s := &story{t: t, r: r, now: start().Add(2 * time.Hour)}
+			s.observe(f)
+			s.is(remediation.Inactive)
+			if string(s.r.Note) != name || s.r.Watched != 0 || !slices.Contains(s.did, remediation.EffectAlarm) {
+				t.Errorf("%s during %s: noted as %s, watched %s, %v", name, state, s.r.Note, s.r.Watched, s.did)
+			}
+		}
+	}
+}
+
+func TestALiftWhoseOutcomeCannotBeReadIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := beginUndo(remediation.AskLift)(t)
+	f := aws(s.now)
+	f.Gap = &posture.Gap{Reason: posture.ReasonNoAnswer}
+	s.observe(f)
+	if s.is(remediation.Lifting); slices.Contains(s.did, remediation.EffectAct) || !slices.Contains(s.did, remediation.EffectRead) {
+		t.Errorf("it goes on with %v", s.did)
+	}
+}
+
+func TestAnUndoThatWasBegunIsSettledByReadingAndNotByTheClock(t *testing.T) {
+	t.Parallel()
+	for _, ask := range []remediation.Kind{remediation.AskReactivate, remediation.AskLift} {
+		s := beginUndo(ask)(t)
+		d := remediation.Decide(s.r, remediation.Event{Kind: remediation.Lapse}, s.now.Add(48*time.Hour))
+		if d.Refusal == nil || d.Refusal.Code != remediation.RefuseEarly {
+			t.Errorf("%s lapses to %s while its call is under way", ask, d.Next.State)
+		}
+	}
+}
+
+func TestAnOwnerHasAsLongToUndoAsToAct(t *testing.T) {
+	t.Parallel()
+	s := &story{t: t, r: atState(remediation.Inactive, inactiveKey()), now: start()}
+	s.undo(remediation.AskReactivate)
+	if want := start().Add(14 * 24 * time.Hour); !s.r.Deadline.Equal(want) {
+		t.Errorf("the owner has until %s, want %s", s.r.Deadline, want)
+	}
+	s.on(remediation.Event{Kind: remediation.OwnerDone, By: cho()})
+	s.observe(aws(s.now, activeKey()))
+	s.is(remediation.Restored)
+}
+
+func TestNobodySaysDoneToAStepThatIsTheBots(t *testing.T) {
+	t.Parallel()
+	s := beginUndo(remediation.AskReactivate)(t)
+	d := remediation.Decide(s.r, remediation.Event{Kind: remediation.OwnerDone, By: cho()}, s.now)
+	if d.Refusal == nil || d.Refusal.Code != remediation.RefuseNotNow {
+		t.Errorf("it is answered with %+v", d.Refusal)
+	}
+}
+
+func TestOnlyABlockOfOursIsTakenAway(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*remediation.Request){
+		"it was found there":         func(r *remediation.Request) { r.BlockFound = true },
+		"the request holds no block": func(r *remediation.Request) { r.BlockHeld = false },
+	} {
+		for _, ask := range []remediation.Kind{remediation.AskReactivate, remediation.AskLift} {
+			s := blockedStory(t)
+			change(&s.r)
+			d := remediation.Decide(s.r, remediation.Event{Kind: ask, By: ana(), Reason: "why", Version: s.r.Version}, s.now)
+			if d.Refusal == nil || d.Refusal.Code != remediation.RefuseNoMeans {
+				t.Errorf("%s, %s: %s, %+v", name, ask, d.Next.State, d.Refusal)
+			}
+		}
+	}
+}
+
+func TestABlockThatIsNotPutBackIsAlarmedAbout(t *testing.T) {
+	t.Parallel()
+	again := func() *story {
+		s := beginUndo(remediation.AskLift)(t)
+		s.on(remediation.Event{Kind: remediation.Succeeded, Facts: aws(s.now, activeKey())})
+		s.is(remediation.Lifted)
+		s.now = s.now.Add(time.Hour)
+		s.on(remediation.Event{Kind: remediation.Lapse})
+		s.is(remediation.Approved)
+		return s
+	}
+	for name, e := range map[string]remediation.Event{
+		"paused":    {Kind: remediation.GateShut, Gate: remediation.GatePaused},
+		"too late":  {Kind: remediation.Lapse},
+		"cancelled": {Kind: remediation.Cancel, By: ben()},
+	} {
+		s := again()
+		s.now = s.now.Add(24 * time.Hour)
+		s.on(e)
+		if got := slices.Contains(s.did, remediation.EffectAlarm); !s.r.State.Ended() || got != (name != "cancelled") {
+			t.Errorf("%s: it is %s, alarm %v", name, s.r.State, got)
+		}
+		if !slices.Contains(s.did, remediation.EffectRelease) {
+			t.Errorf("%s: the block is not let go of", name)
+		}
+	}
+}
