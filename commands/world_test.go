@@ -80,11 +80,6 @@ type account struct {
 
 func newWorld(t *testing.T, change ...func(*commands.Config)) *world {
 	t.Helper()
-	return newWorldLeased(t, time.Minute, change...)
-}
-
-func newWorldLeased(t *testing.T, lease time.Duration, change ...func(*commands.Config)) *world {
-	t.Helper()
 	w := &world{
 		t: t, clock: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC), accounts: map[posture.AccountID]*account{},
 		people: map[string]commands.Person{}, groups: map[string][]string{}, broken: map[string]bool{}, channel: map[string]bool{},
@@ -117,7 +112,7 @@ func newWorldLeased(t *testing.T, lease time.Duration, change ...func(*commands.
 	}
 	var err error
 	w.st, err = store.Open(t.Context(), store.Config{
-		URL: filepath.Join(t.TempDir(), "rootcheck.db"), Now: w.now, Replica: "test", Build: "v0", Lease: lease,
+		URL: filepath.Join(t.TempDir(), "rootcheck.db"), Now: w.now, Replica: "test", Build: "v0", Lease: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
