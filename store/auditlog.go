@@ -130,13 +130,12 @@ func (s *Store) LastAudit(ctx context.Context) (time.Time, error) {
 
 // Audit lists records, newest first. A record that cannot be read is an error, and `bot audit verify` says more.
 func (s *Store) Audit(ctx context.Context, q commands.AuditQuery) ([]audit.Leaf, error) {
-	query, args := `SELECT raw FROM audit_record WHERE (account = $1 OR $1 = '') AND (request = $2 OR $2 = '') ORDER BY seq DESC`,
-		[]any{q.Account, q.Request}
-	if q.Limit > 0 {
-		query, args = query+` LIMIT $3`, append(args, q.Limit)
-	}
+	var f filter
+	f.equal("account", q.Account)
+	f.equal("request", q.Request)
+	query := `SELECT raw FROM audit_record` + f.clause("seq DESC", q.Limit)
 	var leaves []audit.Leaf
-	rows, err := s.db.reads().query(ctx, query, args...)
+	rows, err := s.db.reads().query(ctx, query, f.args...)
 	err = each(rows, err, func(scan func(...any) error) error {
 		var raw []byte
 		if err := scan(&raw); err != nil {

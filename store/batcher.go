@@ -11,8 +11,9 @@ import (
 // This file lets writes share a commit. With an fsync per commit, ten thousand clicks at once would wait in a row of fsyncs
 // for longer than Slack waits for an acknowledgement. The rules are:
 //   - One goroutine takes what waits, commits it together, and only then answers everybody.
-//   - A job whose caller gave up before its turn never runs; once it has begun the caller waits for its outcome, so that
-//     nobody is told "not written" of what was.
+//   - A job whose caller gave up before its turn never runs.
+//   - Once a job has begun, its caller waits for the outcome where the disk is our own, so that nobody is told "not written"
+//     of what was. A server on a network may never answer, and there the caller's context ends the waiting.
 
 // together bounds what shares a commit, so that the first in it does not wait for ever.
 const together = 512
@@ -39,6 +40,8 @@ func (j *job) take() bool {
 type batcher struct {
 	// commit runs the jobs that it takes. Its error is the outcome of all of them; a job's own is set in the job.
 	commit func(context.Context, []*job) error
+	// patient callers wait for the outcome of what has begun, whatever becomes of their context.
+	patient bool
 	// tidy is called when the timer says so, between two commits.
 	tidy  func(context.Context)
 	timer *time.Timer
@@ -73,7 +76,7 @@ func (b *batcher) do(j *job) error {
 	select {
 	case <-j.done:
 	case <-j.ctx.Done():
-		if j.taken.CompareAndSwap(false, true) {
+		if j.taken.CompareAndSwap(false, true) || !b.patient {
 			return j.ctx.Err()
 		}
 		<-j.done

@@ -69,7 +69,7 @@ func writeForEver(url, name string) error {
 func TestKillingTheProcessLosesNothingThatWasAcknowledged(t *testing.T) {
 	onBoth(t, func(t *testing.T, d database) {
 		kills := 12
-		if testing.Short() {
+		if testing.Short() || raceEnabled {
 			kills = 3
 		}
 		url := d.url(t)
@@ -78,6 +78,10 @@ func TestKillingTheProcessLosesNothingThatWasAcknowledged(t *testing.T) {
 			for _, key := range killed(t, url, strconv.Itoa(kill), 40+kill*37) {
 				acknowledged[key] = true
 			}
+			r, err := store.OpenReadOnly(t.Context(), config(t, url))
+			ok(t, err)
+			verify(t, r)
+			ok(t, r.Close())
 			s := openURL(t, url)
 			verify(t, s)
 			for key := range acknowledged {

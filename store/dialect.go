@@ -98,6 +98,34 @@ func notFound(err error, what string) error {
 	return fmt.Errorf("read %s: %w", what, err)
 }
 
+// filter collects conditions on columns; a zero value is no condition.
+type filter struct {
+	where []string
+	args  []any
+}
+
+func (f *filter) equal(column, value string) {
+	if value == "" {
+		return
+	}
+	f.args = append(f.args, value)
+	f.where = append(f.where, column+" = "+places(len(f.args), 1))
+}
+
+// clause is the where clause, the order and the limit; a limit of zero is none.
+func (f *filter) clause(order string, limit int) string {
+	var b strings.Builder
+	for i, w := range f.where {
+		b.WriteString([]string{" WHERE ", " AND "}[min(i, 1)] + w)
+	}
+	b.WriteString(" ORDER BY " + order)
+	if limit > 0 {
+		f.args = append(f.args, limit)
+		b.WriteString(" LIMIT " + places(len(f.args), 1))
+	}
+	return b.String()
+}
+
 // places is "$from, $from+1, …" for n parameters.
 func places(from, n int) string {
 	var b strings.Builder

@@ -216,7 +216,10 @@ func TestAMarkKeepsHowThingsStood(t *testing.T) {
 
 func TestTenThousandAccountsAreSavedInSecondsAndReadInLittleMemory(t *testing.T) {
 	onBoth(t, func(t *testing.T, d database) {
-		const accounts, share = 10_000, 250
+		accounts, share := 10_000, 250
+		if raceEnabled {
+			accounts = 1_000
+		}
 		s := d.fresh(t)
 		start := time.Now()
 		for i := 0; i < accounts; i += share {

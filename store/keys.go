@@ -36,7 +36,9 @@ func (r keyring) whole(k *posture.Key) {
 // account at one time.
 func (s *Store) keyring(ctx context.Context, account posture.AccountID) (keyring, error) {
 	r := keyring{}
-	rows, err := s.db.reads().query(ctx, `SELECT fingerprint, key_id FROM root_key WHERE account = $1 OR $1 = ''`, string(account))
+	var f filter
+	f.equal("account", string(account))
+	rows, err := s.db.reads().query(ctx, `SELECT fingerprint, key_id FROM root_key`+f.clause("fingerprint", 0), f.args...)
 	err = each(rows, err, func(scan func(...any) error) error {
 		var fingerprint, id string
 		if err := scan(&fingerprint, &id); err != nil {

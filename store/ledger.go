@@ -42,17 +42,15 @@ func (s *Store) Request(ctx context.Context, id remediation.RequestID) (remediat
 
 // Requests lists requests, newest first.
 func (s *Store) Requests(ctx context.Context, q commands.RequestQuery) ([]remediation.Request, error) {
-	query, args := requestQuery+` WHERE (r.source = $1 OR $1 = '') AND (r.account = $2 OR $2 = '')`,
-		[]any{q.Source, string(q.Account)}
+	var f filter
+	f.equal("r.source", q.Source)
+	f.equal("r.account", string(q.Account))
 	if q.Open {
-		query += ` AND r.ended = 0`
+		f.where = append(f.where, "r.ended = 0")
 	}
-	query += ` ORDER BY r.opened_at DESC, r.id DESC`
-	if q.Limit > 0 {
-		query, args = query+` LIMIT $3`, append(args, q.Limit)
-	}
+	query := requestQuery + f.clause("r.opened_at DESC, r.id DESC", q.Limit)
 	var list []remediation.Request
-	rows, err := s.db.reads().query(ctx, query, args...)
+	rows, err := s.db.reads().query(ctx, query, f.args...)
 	err = each(rows, err, func(scan func(...any) error) error {
 		r, err := scanRequest(scan)
 		list = append(list, r)

@@ -20,7 +20,7 @@ const versionTable = "schema_version"
 var migrations embed.FS //nolint:gochecknoglobals // go:embed knows no other place
 
 // provider holds the migrations of one dialect. They go forward only: a downgrade is a restored backup.
-func provider(db *sql.DB, d goose.Dialect) (*goose.Provider, error) {
+func provider(db *sql.DB, d goose.Dialect, from fs.FS) (*goose.Provider, error) {
 	folder, options := "migrations/sqlite", []goose.ProviderOption{
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
 	}
@@ -32,7 +32,7 @@ func provider(db *sql.DB, d goose.Dialect) (*goose.Provider, error) {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	sub, err := fs.Sub(migrations, folder)
+	sub, err := fs.Sub(from, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,8 @@ func provider(db *sql.DB, d goose.Dialect) (*goose.Provider, error) {
 
 // migrate brings the schema up to date. before is called with the present version when there is something to change and
 // something to lose.
-func migrate(ctx context.Context, db *sql.DB, d goose.Dialect, name string, before func(context.Context, int64) error) error {
-	p, err := provider(db, d)
+func migrate(ctx context.Context, db *sql.DB, d goose.Dialect, from fs.FS, name string, before func(context.Context, int64) error) error {
+	p, err := provider(db, d, from)
 	if err != nil {
 		return fmt.Errorf("database: the migrations cannot be read: %w; reinstall the bot", err)
 	}
@@ -66,7 +66,7 @@ func migrate(ctx context.Context, db *sql.DB, d goose.Dialect, name string, befo
 
 // checkSchema is for a reader: it changes nothing, not even by creating the table of versions.
 func checkSchema(ctx context.Context, db *sql.DB, d goose.Dialect, name string) error {
-	p, err := provider(db, d)
+	p, err := provider(db, d, migrations)
 	if err != nil {
 		return fmt.Errorf("database: the migrations cannot be read: %w; reinstall the bot", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -295,5 +296,36 @@ func TestAClosedStoreRefusesAndDoesNotHang(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("a put into a closed store hangs")
 		}
+	})
+}
+
+// A reader that takes its time, such as an audit of the whole log, must not make a click miss its three seconds: what was
+// handled is cleared from the write-ahead log later instead.
+func TestALongReadDoesNotHoldUpWrites(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, d database) {
+		s := d.fresh(t)
+		ok(t, s.ReadLog(t.Context(), func(store.Log) error {
+			var slowest time.Duration
+			for i, start := 0, time.Now(); time.Since(start) < 3*time.Second; i++ {
+				begun := time.Now()
+				key := strconv.Itoa(i)
+				if err := s.Put(t.Context(), commands.Item{Key: key, Kind: "a"}); err != nil {
+					return err
+				}
+				l, err := s.Claim(t.Context(), "a")
+				if err != nil {
+					return err
+				}
+				if err := s.Finish(t.Context(), l); err != nil {
+					return err
+				}
+				slowest = max(slowest, time.Since(begun))
+			}
+			if slowest > 2*time.Second {
+				t.Errorf("a put, a claim and a finish took %v", slowest)
+			}
+			return nil
+		}))
 	})
 }

@@ -70,7 +70,7 @@ func openPostgres(ctx context.Context, c Config, readOnly bool) (_ backend, err 
 	if readOnly {
 		return b, b.failure(checkSchema(ctx, b.db, goose.DialectPostgres, b.name))
 	}
-	if err := migrate(ctx, b.db, goose.DialectPostgres, b.name, nil); err != nil {
+	if err := migrate(ctx, b.db, goose.DialectPostgres, migrations, b.name, nil); err != nil {
 		return nil, err
 	}
 	b.puts = newBatcher(context.WithoutCancel(ctx), &batcher{commit: b.putAll})

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
+
+// putTimeout is longer than Slack waits for an acknowledgement, hence longer than anybody waits for a put.
+const putTimeout = 10 * time.Second
 
 func (b *pgBackend) put(ctx context.Context, i row) error {
 	if b.readOnly {
@@ -40,6 +44,9 @@ func (b *pgBackend) putAll(ctx context.Context, jobs []*job) error {
 	for _, r := range rows {
 		keys, kinds, bodies, dues = append(keys, r.key), append(kinds, r.kind), append(bodies, r.body), append(dues, r.due)
 	}
+	// A server that never answers must not keep all later puts waiting.
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
 	return b.write(ctx, func(ctx context.Context, q session) error {
 		_, err := q.exec(ctx, putNew+`SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])`+putAgain,
 			keys, kinds, bodies, dues)

@@ -59,8 +59,9 @@ func upsert(ctx context.Context, q session, r row) error {
 	return nil
 }
 
-// Put keeps an item and returns after its commit. When the context ends before the item's turn it is not written; on
-// Postgres an error may also be of a commit whose answer was lost. Putting it again is harmless.
+// Put keeps an item and returns after its commit. When the context ends before the item's turn it is not written. On
+// Postgres a put that has begun may still be committed after the context has ended or the connection broke; putting it
+// again is harmless.
 func (s *Store) Put(ctx context.Context, i commands.Item) error {
 	r, err := s.item(i)
 	if err != nil {

@@ -121,7 +121,7 @@ func (b *sqliteBackend) prepare(ctx context.Context, c Config) error {
 		copied := fmt.Sprintf("%s.before-%d.%s", b.path, from, c.Now().UTC().Format("20060102T150405"))
 		return b.backup(ctx, copied)
 	}
-	return migrate(ctx, b.writer, goose.DialectSQLite3, b.name, before)
+	return migrate(ctx, b.writer, goose.DialectSQLite3, migrations, b.name, before)
 }
 
 // checkVersions is what a reader checks, who can repair nothing.

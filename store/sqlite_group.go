@@ -27,7 +27,7 @@ type group struct {
 
 func startGroup(ctx context.Context, conn *sql.Conn, log *slog.Logger) *group {
 	g := &group{conn: conn, log: log, stmts: map[string]*sql.Stmt{}}
-	g.batcher = newBatcher(ctx, &batcher{commit: g.commit, tidy: g.tidy})
+	g.batcher = newBatcher(ctx, &batcher{commit: g.commit, tidy: g.tidy, patient: true})
 	return g
 }
 
@@ -52,10 +52,7 @@ func (g *group) commit(ctx context.Context, jobs []*job) error {
 	if _, err := g.exec(ctx, "COMMIT"); err != nil {
 		return errors.Join(fmt.Errorf("commit: %w", err), g.rollback(ctx))
 	}
-	if g.dirty.Load() && !g.armed {
-		g.armed = true
-		g.timer.Reset(tidyAfter)
-	}
+	g.arm()
 	return nil
 }
 
@@ -88,22 +85,40 @@ func (g *group) rollback(ctx context.Context) error {
 	return err
 }
 
+// arm starts the timer of tidy where there is something to do.
+func (g *group) arm() {
+	if g.dirty.Load() && !g.armed {
+		g.armed = true
+		g.timer.Reset(tidyAfter)
+	}
+}
+
 // tidy moves the write-ahead log into the file and empties it: secure_delete overwrites what was deleted in the file, and
-// the log would keep it. Where a reader is in the way, the next one does it.
+// the log would keep it. It does not wait for a reader that is in the way, because all writes would wait with it; it tries
+// again later.
 func (g *group) tidy(ctx context.Context) {
 	g.armed = false
 	var busy, pages, moved int
-	err := g.queryRow(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	_, err := g.exec(ctx, "PRAGMA busy_timeout = 0")
+	if err == nil {
+		err = g.queryRow(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	}
+	if _, back := g.exec(ctx, "PRAGMA busy_timeout = 5000"); err == nil {
+		err = back
+	}
 	if err != nil {
 		g.log.WarnContext(ctx, "checkpoint failed", "error", err)
-		return
 	}
-	g.dirty.Store(busy != 0)
+	g.dirty.Store(err != nil || busy != 0)
+	g.arm()
 }
 
 func (g *group) close(ctx context.Context) error {
 	g.batcher.close()
-	g.tidy(ctx)
+	if g.dirty.Load() {
+		g.tidy(ctx)
+		g.timer.Stop()
+	}
 	var err error
 	for _, s := range g.stmts {
 		err = errors.Join(err, s.Close())
