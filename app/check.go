@@ -39,9 +39,10 @@ type CheckOptions struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Version  string
-	Progress func(Progress) // told after each account, one call at a time
-	Looker   Looker         // another edge than AWS's; nil: the settings say
-	Pauses   []time.Duration
+	Progress func(Progress)  // told after each account, one call at a time
+	Looker   Looker          // another edge than AWS's; nil: the settings say
+	Pauses   []time.Duration // before the later passes; nil: as long as AWS's throttling lasts
+	Strict   bool            // what no way of looking can tell counts as unread, too
 }
 
 // Progress is how far a check is.
@@ -58,6 +59,8 @@ type Checked struct {
 	Organizations []commands.Organization
 	Organization  []posture.Finding // one for each organization
 	Gaps          []commands.SourceGap
+	Untold        int // findings that no way of looking that is open could tell, as opposed to those that failed to be read
+	Strict        bool
 	Rows          *Rows
 }
 
@@ -71,10 +74,14 @@ const (
 	SomeUnread CheckStatus = 2
 )
 
-// Status is the exit status of what was found.
+// Unread is how many findings could not be checked although there is a way to look.
+func (c *Checked) Unread() int { return c.Run.Blind() - c.Untold }
+
+// Status is the exit status of what was found. That AWS tells nobody what kinds of MFA devices a management account has, or
+// what a root user without credentials once did, fails no check: it is shown, and counts only when strictness is asked for.
 func (c *Checked) Status() CheckStatus {
 	switch {
-	case len(c.Gaps) > 0, c.Run.Total() == 0, c.Run.Scanned < c.Run.Total(), c.Run.Blind() > 0:
+	case len(c.Gaps) > 0, c.Run.Total() == 0, c.Run.Scanned < c.Run.Total(), c.Unread() > 0, c.Strict && c.Untold > 0:
 		return SomeUnread
 	case c.Run.Failing() > 0:
 		return SomeFail
@@ -133,7 +140,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 		return nil, err
 	}
 	k := &checking{looker: looker, o: o, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
-		Version: o.Version, Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
+		Version: o.Version, Strict: o.Strict, Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
 	}}
 	if err := k.run(ctx, sources, max(1, c.Scan.Concurrency)); err != nil {
 		return nil, errors.Join(err, k.out.Rows.Close())
@@ -329,7 +336,28 @@ func (k *checking) took(e posture.Evidence, last bool) error {
 	}
 	k.progress.Done++
 	k.out.Run.Add(p)
+	for _, f := range p.Findings {
+		if f.Status == posture.NotAvailable && Untold(f.Control, f.Gap) {
+			k.out.Untold++
+		}
+	}
 	return k.out.Rows.add(rowOf(p, e))
+}
+
+// Untold reports whether a finding is missing because no open way of looking tells it, and not because a look-up failed. The
+// controls that matter most are never untold: an account is not scanned without them.
+func Untold(c posture.Control, g *posture.Gap) bool {
+	if g == nil || g.Reason != posture.ReasonNotOffered {
+		return false
+	}
+	switch c {
+	case posture.RootActivity, posture.RootHardwareMFA, posture.RootBackupMFA, posture.RootCertificate:
+		return true
+	case posture.RootAccessKey, posture.RootMFA, posture.RootPassword, posture.CentralizedRootAccess:
+		return false
+	default:
+		return false
+	}
 }
 
 func (k *checking) take() []posture.Account {

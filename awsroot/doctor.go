@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -59,6 +60,8 @@ func Doctor(ctx context.Context, c Config, tell func(Probe)) error {
 		return err
 	}
 	for _, r := range auditor.reaches {
+		// A person waits for the answer: one retry is enough to tell.
+		r.base.Retryer = func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 2) }
 		p := &probing{r: r, cfg: c, tell: tell}
 		if !p.identity(ctx) {
 			continue

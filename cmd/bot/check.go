@@ -14,6 +14,7 @@ type checkCommand struct {
 	JSON    bool     `name:"json" help:"Print one JSON object; its accounts are a list." xor:"form"`
 	CSV     bool     `name:"csv" help:"Print a table of one line for each account and control." xor:"form"`
 	HTML    string   `name:"html" help:"Write one self-contained page for an auditor." placeholder:"FILE" type:"path"`
+	Strict  bool     `help:"End with status 2 also for what no way of looking that is open can tell."`
 	Account []string `help:"Only this account, by id, name or alias. May be repeated." placeholder:"ACCOUNT"`
 	Source  []string `help:"Only this entry of aws in the settings. May be repeated." placeholder:"NAME"`
 }
@@ -26,7 +27,7 @@ func (k *checkCommand) Run(ctx context.Context, g *grammar, p process) error {
 	}
 	progress := report.NewProgress(p.Err, p.terminal(p.Err), p.Now)
 	found, err := app.Check(ctx, c, app.CheckOptions{
-		Sources: k.Source, Accounts: k.Account, Now: p.Now, Log: g.logger(p), Version: p.version(), Progress: progress.Show,
+		Sources: k.Source, Accounts: k.Account, Now: p.Now, Log: g.logger(p), Version: p.version(), Progress: progress.Show, Strict: k.Strict,
 	})
 	progress.End()
 	var nothing *app.NoAccountsError

@@ -135,7 +135,10 @@ func complain(p process, err error) int {
 // say writes an error on one line: what broke into several was never meant for a terminal.
 func say(w io.Writer, err error) {
 	line := strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-	_, _ = fmt.Fprintln(w, "bot: "+strings.TrimSuffix(line, ".")+".") // Nobody is left to tell.
+	if !strings.HasSuffix(line, ".") && !strings.HasSuffix(line, "?") {
+		line += "."
+	}
+	_, _ = fmt.Fprintln(w, "bot: "+line) // Nobody is left to tell.
 }
 
 // settings reads the settings and checks them.

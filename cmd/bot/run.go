@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/rootcheck-bot/rootcheck/app"
 )
@@ -20,6 +21,10 @@ func (runCommand) Run(ctx context.Context, g *grammar, p process) error {
 		Now: p.Now, Log: g.logger(p), Version: p.version(), Health: c.HealthFile(p.Env),
 	})
 	if err != nil {
+		// The store begins each sentence about its opening with the name of the setting.
+		if strings.HasPrefix(err.Error(), "database: ") {
+			return failure{statusUsage, err}
+		}
 		return err
 	}
 	return errors.Join(a.Run(ctx), a.Close())

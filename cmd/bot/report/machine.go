@@ -22,7 +22,8 @@ type object struct {
 	Status       app.CheckStatus                   `json:"status"` // the exit status
 	Coverage     coverage                          `json:"coverage"`
 	Failing      int                               `json:"failing"`
-	Unread       int                               `json:"unread"` // findings that could not be checked
+	Unread       int                               `json:"unread"` // findings that failed to be read
+	Untold       int                               `json:"untold"` // findings that no open way of looking can tell
 	Severities   map[posture.Severity]int          `json:"severities"`
 	Controls     map[posture.Control]posture.Tally `json:"controls"`
 	Sources      []source                          `json:"sources"`
@@ -40,7 +41,7 @@ func objectOf(c *app.Checked) object {
 	o := object{
 		Schema: 1, Version: c.Version, Started: c.Run.Started, Ended: c.Run.Ended, Status: c.Status(),
 		Coverage: coverage{Accounts: c.Run.Total(), Scanned: c.Run.Scanned, Sentence: c.Run.Coverage(), Missing: missing(c)},
-		Failing:  c.Run.Failing(), Unread: c.Run.Blind(), Severities: c.Run.Severities, Controls: c.Run.Controls,
+		Failing:  c.Run.Failing(), Unread: c.Unread(), Untold: c.Untold, Severities: c.Run.Severities, Controls: c.Run.Controls,
 		Sources: sources(c), Organization: c.Organization,
 	}
 	if o.Severities == nil {

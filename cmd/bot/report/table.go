@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/rootcheck-bot/rootcheck/app"
@@ -32,6 +30,7 @@ func Table(w io.Writer, c *app.Checked, colour bool) error {
 		}
 	}
 	t.unread()
+	t.untold()
 	t.summary()
 	return t.w.Flush()
 }
@@ -40,7 +39,7 @@ type table struct {
 	w     *bufio.Writer
 	p     palette
 	c     *app.Checked
-	blind map[string]int    // findings that are missing, by reason
+	blind map[string]int    // findings that could not be read, by reason
 	fixes map[string]string // of those reasons
 }
 
@@ -72,11 +71,11 @@ func quiet(r app.Row) bool {
 
 func (t *table) matrix() error {
 	controls := perAccount()
-	t.w.WriteString(t.p.dim(pad("ACCOUNT", 14) + pad("NAME", nameColumns+2)))
+	head := pad("ACCOUNT", 14) + pad("NAME", nameColumns+2)
 	for _, c := range controls {
-		t.w.WriteString(t.p.dim(pad(heading(c.Slug), 6)))
+		head += pad(heading(c.Slug), 6)
 	}
-	t.line("")
+	t.line("%s", t.p.dim(strings.TrimRight(head, " ")))
 	left := 0
 	for r, err := range t.c.Rows.All() {
 		if err != nil {
@@ -86,12 +85,12 @@ func (t *table) matrix() error {
 			left++
 			continue
 		}
-		t.w.WriteString(pad(fit(string(r.ID), 12), 14) + pad(fit(r.Label(), nameColumns), nameColumns+2))
+		cells := pad(fit(string(r.ID), 12), 14) + pad(fit(r.Label(), nameColumns), nameColumns+2)
 		for _, c := range controls {
 			f, _ := r.Finding(c.Slug)
-			t.w.WriteString(t.p.mark(f.Status, 6))
+			cells += t.p.mark(f.Status, 6)
 		}
-		t.line("")
+		t.line("%s", strings.TrimRight(cells, " "))
 	}
 	if left > 0 {
 		t.line("%s", t.p.dim(fmt.Sprintf("and %s where nothing fails", accounts(left))))
@@ -133,7 +132,9 @@ func (t *table) sentences() error {
 				begin()
 				t.finding(f.Severity, fit(r.Label(), nameColumns)+" ("+fit(string(r.ID), 12)+")", f.Control, f.Reason)
 			case posture.NotAvailable, posture.StatusUnknown:
-				t.count(f.Gap)
+				if !app.Untold(f.Control, f.Gap) {
+					t.count(f.Gap)
+				}
 			case posture.Passed, posture.NotApplicable:
 			}
 		}
@@ -176,16 +177,28 @@ func (t *table) unread() {
 		t.detail(g.Gap)
 	}
 	for _, why := range byCount(t.blind) {
-		noun := "findings"
-		if t.blind[why] == 1 {
-			noun = "finding"
-		}
-		t.line("  %s %s", t.p.yellow(number(t.blind[why])+" "+noun+":"), why)
+		t.line("  %s %s", t.p.yellow(findings(t.blind[why])+":"), why)
 		if fix := t.fixes[why]; fix != "" {
 			t.line("      %s", t.p.dim(clean(fix)))
 		}
 	}
 	t.line("")
+}
+
+// untold says what AWS tells nobody by the ways that are open.
+func (t *table) untold() {
+	if t.c.Untold == 0 {
+		return
+	}
+	t.line("%s", t.p.bold("What this way of looking cannot tell"))
+	t.line("  %s %s\n", t.p.yellow(findings(t.c.Untold)+":"), "AWS tells it by no way that is open here. "+posture.ReasonNotOffered.Fix())
+}
+
+func findings(n int) string {
+	if n == 1 {
+		return "1 finding"
+	}
+	return number(n) + " findings"
 }
 
 func (t *table) detail(g posture.Gap) {
@@ -199,24 +212,25 @@ func (t *table) detail(g posture.Gap) {
 
 func (t *table) summary() {
 	run := t.c.Run
-	failing, blind := run.Failing(), run.Blind()
 	parts := []string{}
 	for _, s := range []posture.Severity{posture.Critical, posture.High, posture.Medium, posture.Low} {
 		if n := run.Severities[s]; n > 0 {
 			parts = append(parts, number(n)+" "+strings.ToLower(string(s)))
 		}
 	}
+	unread := len(t.c.Gaps) > 0 || t.c.Unread() > 0 || run.Scanned < run.Total()
 	switch {
 	case run.Total() == 0:
 		t.line("%s", t.p.red("Nothing was checked."))
-	case failing > 0:
+	case len(parts) > 0 && unread:
+		t.line("%s", t.p.red("Failing: "+strings.Join(parts, ", ")+"; and not everything could be checked."))
+	case len(parts) > 0:
 		t.line("%s", t.p.red("Failing: "+strings.Join(parts, ", ")+"."))
-	case blind > 0 || run.Scanned < run.Total() || len(t.c.Gaps) > 0:
+	case unread:
 		t.line("%s", t.p.yellow("Nothing that could be checked fails."))
+	case t.c.Untold > 0:
+		t.line("%s", t.p.green("Everything that can be told passes."))
 	default:
 		t.line("%s", t.p.green("Everything passes."))
-	}
-	if other := slices.Sorted(maps.Keys(run.Severities)); len(other) > 0 && blind > 0 {
-		t.line("%s", t.p.yellow(number(blind)+" findings could not be checked."))
 	}
 }
