@@ -37,10 +37,22 @@ func Kinds() []Kind {
 	}
 }
 
+// seen reports whether the event answers what somebody saw: it must say which version that was.
+func (k Kind) seen() bool {
+	switch k {
+	case Confirm, Reject, Cancel, AskDelete, AskReactivate, AskLift:
+		return true
+	case OwnerDone, Lapse, Begin, GateShut, Succeeded, Refused, Unsure, Unavailable, Observe:
+		return false
+	default:
+		return true
+	}
+}
+
 // Event is something that happened to a request. Only the fields that its kind needs are set.
 type Event struct {
 	Kind     Kind
-	Version  int    // of the request that the person saw; 0: not from a person
+	Version  int    // of the request that the person saw; 0: it does not answer what somebody saw
 	By       Person // for what people do
 	Reason   string // for what people ask
 	Override string // with AskDelete: why a key in use is deleted all the same

@@ -129,7 +129,7 @@ func gates() []gate {
 		{GateBreakGlass, func(c check) bool { return !c.r.BreakGlass || c.act != ActDelete || len(c.r.Approvals) > 0 }},
 		{GateApprovals, enoughApprovals},
 		{GateEntitled, stillEntitled},
-		{GateConfirmed, func(c check) bool { return c.now.Sub(confirmedAt(c.r)) < c.r.Policy.ConfirmedFor }},
+		{GateConfirmed, stillConfirmed},
 		{GateWatch, func(c check) bool { return c.act != ActDelete || c.r.Watched >= c.r.Policy.Watch }},
 		{GateExempt, func(c check) bool { return !c.s.Exempt }},
 		{GateCap, func(c check) bool { return c.act != ActDelete || c.s.DeletedToday < c.s.DailyCap }},
@@ -139,11 +139,9 @@ func gates() []gate {
 		{GateKey, rightKey},
 		{GateCreated, func(c check) bool { return c.key().Created.Equal(c.r.Key.Created) }},
 		{GateInactive, outOfUse},
-		{GateUnused, func(c check) bool { return c.act != ActDelete || !c.key().LastUsed.After(c.r.WatchFrom) }},
-		{GateInUse, func(c check) bool { return c.act != ActDelete || c.r.Override != "" || !inUse(c.current(), c.now) }},
-		{GateBlock, func(c check) bool {
-			return c.act == ActDelete || c.means() != MeansOrganization || c.f.Block.Known && c.f.Block.Intact || c.act.undo()
-		}},
+		{GateUnused, unused},
+		{GateInUse, func(c check) bool { return c.act != ActDelete || c.r.Override != "" || !inUse(c.r, c.now) }},
+		{GateBlock, rightBlock},
 	}
 }
 
@@ -168,20 +166,11 @@ func (c check) key() posture.Key {
 	return k
 }
 
-// current is the request with the key as it was read just now.
-func (c check) current() Request {
-	r := c.r
-	if k := c.key(); k.LastUsed.After(r.Key.LastUsed) {
-		r.Key.LastUsed = k.LastUsed
-	}
-	return r
-}
-
 func clockSane(c check) bool {
 	if c.act != ActDelete {
 		return true
 	}
-	if c.f.AWS.IsZero() || c.now.Before(c.s.LastAudit) {
+	if c.f.AWS.IsZero() || c.s.LastAudit.IsZero() || c.now.Before(c.s.LastAudit) {
 		return false
 	}
 	skew := c.f.At.Sub(c.f.AWS)
@@ -226,6 +215,12 @@ func confirmedAt(r Request) time.Time {
 	return r.Approvals[len(r.Approvals)-1].At
 }
 
+// stillConfirmed asks for a confirmation that is young, and that does not come from a future that our clock left again.
+func stillConfirmed(c check) bool {
+	age := c.now.Sub(confirmedAt(c.r))
+	return age >= -maxSkew && age < c.r.Policy.ConfirmedFor
+}
+
 // rightCaller asks whose credentials these are. IAM infers the user from the signing key when UserName is omitted, so
 // that wrong credentials mean a wrong target.
 func rightCaller(c check) bool {
@@ -246,7 +241,7 @@ func rightKey(c check) bool {
 	if !c.r.Key.ID.Whole() {
 		return false
 	}
-	return c.act != ActDelete || c.f.KeyAccount == c.r.Account
+	return c.f.KeyAccount == c.r.Account
 }
 
 func outOfUse(c check) bool {
@@ -255,4 +250,22 @@ func outOfUse(c check) bool {
 	}
 	shut, known := c.r.shut(c.key(), c.f)
 	return shut && known
+}
+
+// unused asks that no use is known that the watch, or who confirmed, did not know of.
+func unused(c check) bool {
+	used := c.key().LastUsed
+	return c.act != ActDelete || !used.After(c.r.WatchFrom) && !used.After(c.r.Key.LastUsed)
+}
+
+// rightBlock asks that the policy to be attached is the shipped one, and that the block to be taken away is ours.
+func rightBlock(c check) bool {
+	switch {
+	case c.act == ActDelete || c.means() != MeansOrganization:
+		return true
+	case c.act.undo():
+		return c.r.blockOurs()
+	default:
+		return c.f.Block.Known && c.f.Block.Intact
+	}
 }

@@ -79,7 +79,12 @@ func TestEachGateAloneStopsADeletion(t *testing.T) {
 		"the key was made anew":             {remediation.GateCreated, func(a all) { a.f.Keys[0].Created = *a.now }},
 		"the key is active":                 {remediation.GateInactive, func(a all) { a.f.Keys[0].Status = posture.KeyActive }},
 		"the key was used since":            {remediation.GateUnused, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(time.Hour) }},
-		"the key was used shortly before":   {remediation.GateInUse, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(-time.Hour) }},
+		"the key was used shortly before": {remediation.GateInUse, func(a all) {
+			a.f.Keys[0].LastUsed, a.r.Key.LastUsed = a.r.WatchFrom.Add(-time.Hour), a.r.WatchFrom.Add(-time.Hour)
+		}},
+		"a use came to light since":         {remediation.GateUnused, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(-time.Hour) }},
+		"nobody knows the last audit":       {remediation.GateClock, func(a all) { a.s.LastAudit = time.Time{} }},
+		"the confirmation is of the future": {remediation.GateConfirmed, func(a all) { a.r.Approvals[0].At = a.now.Add(6 * time.Minute) }},
 		"the block is off":                  {remediation.GateInactive, func(a all) { a.r.Means = remediation.MeansOrganization; a.f.Keys[0].Status = posture.KeyActive }},
 		"the block is not the shipped one": {remediation.GateInactive, func(a all) {
 			a.r.Means, a.f.Block.Attached, a.f.Block.Intact, a.f.Keys[0].Status = remediation.MeansOrganization, true, false, posture.KeyActive
@@ -145,5 +150,46 @@ func TestAPermitNeedsTheReceiptOfItsOwnAttempt(t *testing.T) {
 	}
 	if _, err := (remediation.Attempt{}).Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: event}, head)); err == nil {
 		t.Error("the zero attempt gave a permit")
+	}
+}
+
+func TestTheGatesOfTheOtherActs(t *testing.T) {
+	t.Parallel()
+	step := func(state remediation.State, means remediation.Means) (remediation.Request, remediation.Facts, remediation.Surroundings, time.Time) {
+		r, f, s, now := deletable()
+		r.State, r.Means, r.BlockHeld = state, means, state != remediation.Approved && means == remediation.MeansOrganization
+		return r, f, s, now
+	}
+	for name, c := range map[string]struct {
+		state remediation.State
+		means remediation.Means
+		shut  func(*remediation.Request, *remediation.Facts)
+		gate  remediation.Gate
+	}{
+		"a key that AWS says is another account's": {remediation.Approved, remediation.MeansRootCredentials, func(_ *remediation.Request, f *remediation.Facts) { f.KeyAccount = "" }, remediation.GateKey},
+		"credentials that are not the root user's": {remediation.Approved, remediation.MeansRootCredentials, func(_ *remediation.Request, f *remediation.Facts) { f.RootSession = false }, remediation.GateIdentity},
+		"a policy that is not the shipped one":     {remediation.Approved, remediation.MeansOrganization, func(_ *remediation.Request, f *remediation.Facts) { f.Block.Intact = false }, remediation.GateBlock},
+		"a policy that could not be read":          {remediation.Approved, remediation.MeansOrganization, func(_ *remediation.Request, f *remediation.Facts) { f.Block.Known = false }, remediation.GateBlock},
+		"a block that was found there":             {remediation.Reactivating, remediation.MeansOrganization, func(r *remediation.Request, _ *remediation.Facts) { r.BlockFound = true }, remediation.GateBlock},
+		"a lift of a block that was found there":   {remediation.Lifting, remediation.MeansOrganization, func(r *remediation.Request, _ *remediation.Facts) { r.BlockFound = true }, remediation.GateBlock},
+		"a block that the request does not hold":   {remediation.Reactivating, remediation.MeansOrganization, func(r *remediation.Request, _ *remediation.Facts) { r.BlockHeld = false }, remediation.GateBlock},
+		"an undo that nobody confirmed":            {remediation.Reactivating, remediation.MeansOrganization, func(r *remediation.Request, _ *remediation.Facts) { r.Approvals = nil }, remediation.GateApprovals},
+		"an emergency by somebody no longer listed": {remediation.Approved, remediation.MeansOrganization, func(r *remediation.Request, _ *remediation.Facts) {
+			r.BreakGlass, r.Approvals, r.OpenedAt = true, nil, start().Add(8*24*time.Hour)
+		}, remediation.GateEntitled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, f, s, now := step(c.state, c.means)
+			if _, err := remediation.Start(r, f, s, now); err != nil {
+				t.Fatalf("before anything is wrong: %v", err)
+			}
+			c.shut(&r, &f)
+			_, err := remediation.Start(r, f, s, now)
+			var shut *remediation.GateError
+			if !errors.As(err, &shut) || shut.Gate != c.gate {
+				t.Errorf("got %v, want the gate %s", err, c.gate)
+			}
+		})
 	}
 }

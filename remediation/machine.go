@@ -60,7 +60,7 @@ func Decide(r Request, e Event, now time.Time) Decision {
 	switch {
 	case !ok && r.State.Ended():
 		return refuse(r, RefuseEnded)
-	case e.Version != 0 && !r.Current(e.Version):
+	case !r.Current(e.Version) && (e.Version != 0 || e.Kind.seen()):
 		return refuse(r, RefuseOutdated)
 	case !ok:
 		return refuse(r, RefuseNotNow)

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -109,7 +110,7 @@ func (p Person) Is(o Person) bool {
 	if p.User == o.User {
 		return true
 	}
-	return p.Email != "" && p.Email == o.Email
+	return p.Email != "" && strings.EqualFold(p.Email, o.Email)
 }
 
 // Approval is one second confirmation.
@@ -187,7 +188,7 @@ type Request struct {
 	LastAWS    string    `json:"last_aws_id,omitempty"`  // AWS's request id of the last changing call
 	DeletedAt  time.Time `json:"deleted_at,omitzero"`    // when the key was first read to be gone
 	VerifiedAt time.Time `json:"verified_at,omitzero"`   // the second clean read
-	AlarmedAt  time.Time `json:"alarmed_at,omitzero"`    // the last alarm
+	AlarmedAt  time.Time `json:"alarmed_at,omitzero"`    // the last alarm; once deleted, the last since
 	LastSeen   time.Time `json:"last_seen_use,omitzero"` // the latest use that was alarmed about
 }
 

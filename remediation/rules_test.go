@@ -27,7 +27,7 @@ func TestEveryPairOfStateAndEventHasOneAnswer(t *testing.T) {
 	}
 	for _, s := range remediation.States() {
 		for _, k := range remediation.Kinds() {
-			d := remediation.Decide(remediation.Request{ID: "r", Version: 3, Shown: 3, State: s}, remediation.Event{Kind: k}, time.Unix(1e9, 0))
+			d := remediation.Decide(remediation.Request{ID: "r", Version: 3, Shown: 3, State: s}, remediation.Event{Kind: k, Version: 3}, time.Unix(1e9, 0))
 			if seen[[2]string{string(s), string(k)}] {
 				continue
 			}
@@ -123,6 +123,9 @@ type story struct {
 
 func (s *story) on(e remediation.Event) remediation.Decision {
 	s.t.Helper()
+	if e.Version == 0 && e.By.User != "" {
+		e.Version = s.r.Version
+	}
 	d := remediation.Decide(s.r, e, s.now)
 	if d.Refusal != nil {
 		s.t.Fatalf("%s on %s was refused: %v", s.r.State, e.Kind, d.Refusal)
@@ -262,7 +265,7 @@ func TestTheWatchOnlyGetsLonger(t *testing.T) {
 func TestPeopleCannotConfirmTheirOwn(t *testing.T) {
 	t.Parallel()
 	r := opened(remediation.MeansOrganization, remediation.MeansOrganization)
-	sameEmail := remediation.Person{User: "UANA2", Email: "ana@example.com"}
+	sameEmail := remediation.Person{User: "UANA2", Email: "Ana@Example.com"}
 	for name, c := range map[string]struct {
 		by      remediation.Person
 		version int
@@ -273,6 +276,7 @@ func TestPeopleCannotConfirmTheirOwn(t *testing.T) {
 		"the requester by another Slack user": {sameEmail, 1, 0, remediation.RefuseOwn},
 		"after the deadline":                  {ben(), 1, 25 * time.Hour, remediation.RefuseExpired},
 		"on an outdated card":                 {ben(), 7, 0, remediation.RefuseOutdated},
+		"on no card at all":                   {ben(), 0, 0, remediation.RefuseOutdated},
 	} {
 		d := remediation.Decide(r, remediation.Event{Kind: remediation.Confirm, By: c.by, Version: c.version}, start().Add(c.at))
 		if d.Refusal == nil || d.Refusal.Code != c.want {
@@ -290,7 +294,7 @@ func TestADeletionWithTwoApproversWantsTwoOfThem(t *testing.T) {
 	s.on(remediation.Event{Kind: remediation.AskDelete, By: ana(), Reason: "unused"})
 	s.on(remediation.Event{Kind: remediation.Confirm, By: ben()})
 	s.is(remediation.DeleteRequested)
-	d := remediation.Decide(s.r, remediation.Event{Kind: remediation.Confirm, By: ben()}, s.now)
+	d := remediation.Decide(s.r, remediation.Event{Kind: remediation.Confirm, By: ben(), Version: s.r.Version}, s.now)
 	if d.Refusal == nil || d.Refusal.Code != remediation.RefuseTwice {
 		t.Errorf("the same approver again: %+v", d.Refusal)
 	}

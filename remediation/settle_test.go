@@ -198,3 +198,21 @@ func TestABlockThatIsNotPutBackIsAlarmedAbout(t *testing.T) {
 		}
 	}
 }
+
+func TestADeletionIsVerifiedByTwoReadingsAlsoWhereOneOfThemAlarms(t *testing.T) {
+	t.Parallel()
+	second := posture.Key{ID: "AKIAEXAMPLEKEY7XQ9ZZ", Status: posture.KeyActive, Created: start().Add(time.Hour)}
+	s := &story{t: t, r: atState(remediation.Deleting, inactiveKey()), now: start()}
+	s.on(remediation.Event{Kind: remediation.Succeeded, Facts: aws(s.now)})
+	s.observe(aws(s.now, second))
+	s.is(remediation.Deleted)
+	if s.r.Note != remediation.NoteNewKey || !slices.Contains(s.did, remediation.EffectAlarm) || !slices.Contains(s.did, remediation.EffectRead) {
+		t.Errorf("a second key is noted as %s with %v", s.r.Note, s.did)
+	}
+	s.now = s.now.Add(14 * time.Second)
+	s.observe(aws(s.now, second))
+	s.is(remediation.Deleted)
+	s.now = s.now.Add(time.Second)
+	s.observe(aws(s.now, second))
+	s.is(remediation.VerifiedWithAlarm)
+}

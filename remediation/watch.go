@@ -321,7 +321,7 @@ func (s *step) observeDeleting() {
 }
 
 func (s *step) deleted(a audit.Action) {
-	s.r.DeletedAt, s.r.CleanReads, s.r.CleanAt = s.now, 0, time.Time{}
+	s.r.DeletedAt, s.r.CleanReads, s.r.CleanAt, s.r.AlarmedAt = s.now, 0, time.Time{}, time.Time{}
 	if s.e.AWSID != "" {
 		s.r.LastAWS = s.e.AWSID
 	}
@@ -330,7 +330,7 @@ func (s *step) deleted(a audit.Action) {
 }
 
 // observeDeleted verifies: two clean readings at least [SettleAfter] apart. A key that is still listed after ten
-// minutes, or another one that nobody knew, is an alarm.
+// minutes, or another one that nobody knew, is an alarm, and the end of the story says so.
 func (s *step) observeDeleted() {
 	_, present, known := s.e.Facts.find(s.r)
 	if !known {
@@ -347,22 +347,24 @@ func (s *step) observeDeleted() {
 		return
 	}
 	if s.newKey() {
-		s.r.VerifiedAt = s.now
-		s.end(VerifiedWithAlarm, NoteVerifiedAlarm, audit.RemediationVerified)
+		s.to(Deleted, NoteNewKey, audit.RemediationAlarmed)
 		s.alarm()
-		return
 	}
 	if s.r.CleanReads == 0 {
-		s.r.CleanReads, s.r.CleanAt = 1, s.now
-		s.changed, s.action = true, audit.RemediationObserved
-		s.effect(EffectRead, s.now.Add(SettleAfter))
-		return
+		s.r.CleanReads, s.r.CleanAt, s.changed = 1, s.now, true
+		if s.action == "" {
+			s.action = audit.RemediationObserved
+		}
 	}
 	if s.now.Sub(s.r.CleanAt) < SettleAfter {
 		s.effect(EffectRead, s.r.CleanAt.Add(SettleAfter))
 		return
 	}
 	s.r.CleanReads, s.r.VerifiedAt = 2, s.now
+	if !s.r.AlarmedAt.IsZero() {
+		s.end(VerifiedWithAlarm, NoteVerifiedAlarm, audit.RemediationVerified)
+		return
+	}
 	s.end(Verified, NoteVerified, audit.RemediationVerified)
 }
 
