@@ -170,7 +170,7 @@ func clockSane(c check) bool {
 	if c.act != ActDelete {
 		return true
 	}
-	if c.f.AWS.IsZero() || c.s.LastAudit.IsZero() || c.now.Before(c.s.LastAudit) {
+	if c.f.AWS.IsZero() || c.now.Before(c.s.LastAudit) {
 		return false
 	}
 	skew := c.f.At.Sub(c.f.AWS)

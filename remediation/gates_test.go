@@ -83,7 +83,6 @@ func TestEachGateAloneStopsADeletion(t *testing.T) {
 			a.f.Keys[0].LastUsed, a.r.Key.LastUsed = a.r.WatchFrom.Add(-time.Hour), a.r.WatchFrom.Add(-time.Hour)
 		}},
 		"a use came to light since":         {remediation.GateUnused, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(-time.Hour) }},
-		"nobody knows the last audit":       {remediation.GateClock, func(a all) { a.s.LastAudit = time.Time{} }},
 		"the confirmation is of the future": {remediation.GateConfirmed, func(a all) { a.r.Approvals[0].At = a.now.Add(6 * time.Minute) }},
 		"the block is off":                  {remediation.GateInactive, func(a all) { a.r.Means = remediation.MeansOrganization; a.f.Keys[0].Status = posture.KeyActive }},
 		"the block is not the shipped one": {remediation.GateInactive, func(a all) {
