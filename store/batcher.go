@@ -42,7 +42,7 @@ type batcher struct {
 	commit func(context.Context, []*job) error
 	// patient callers wait for the outcome of what has begun, whatever becomes of their context.
 	patient bool
-	// tidy is called when the timer says so, between two commits.
+	// tidy is called when the timer says so, between two commits, and at the end. It may be nil where no timer is started.
 	tidy  func(context.Context)
 	timer *time.Timer
 
@@ -100,12 +100,15 @@ func (b *batcher) loop(ctx context.Context) {
 		case <-b.timer.C:
 			b.tidy(ctx)
 		case <-b.quit:
-			b.timer.Stop()
 			for {
 				select {
 				case j := <-b.jobs:
 					b.answer(ctx, b.gather(j))
 				default:
+					if b.tidy != nil {
+						b.tidy(ctx)
+					}
+					b.timer.Stop()
 					return
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
+	"github.com/rootcheck-bot/rootcheck/scheduler"
 	"github.com/rootcheck-bot/rootcheck/store"
 )
 
@@ -224,6 +225,8 @@ func TestAMessageIsFoundByWhatItShowsAndByWhereItStands(t *testing.T) {
 		same(t, "another channel", "card/acme/2", must[string](t)(s.KeyOf(t.Context(), "C2", "1.1")))
 	})
 }
+
+var _ scheduler.Occurrences = store.Occurrences{}
 
 func TestAnOccurrenceIsClaimedOnce(t *testing.T) {
 	t.Parallel()

@@ -96,7 +96,7 @@ func (b *sqliteBackend) backup(ctx context.Context, path string) error {
 func (b *sqliteBackend) close() error {
 	var err error
 	if b.group != nil {
-		err = b.group.close(context.Background()) //nolint:forbidigo // closing must not end half way
+		err = b.group.close()
 	}
 	for _, db := range []*sql.DB{b.read, b.writer} {
 		if db != nil {

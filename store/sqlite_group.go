@@ -98,6 +98,9 @@ func (g *group) arm() {
 // again later.
 func (g *group) tidy(ctx context.Context) {
 	g.armed = false
+	if !g.dirty.Load() {
+		return
+	}
 	var busy, pages, moved int
 	_, err := g.exec(ctx, "PRAGMA busy_timeout = 0")
 	if err == nil {
@@ -113,12 +116,8 @@ func (g *group) tidy(ctx context.Context) {
 	g.arm()
 }
 
-func (g *group) close(ctx context.Context) error {
+func (g *group) close() error {
 	g.batcher.close()
-	if g.dirty.Load() {
-		g.tidy(ctx)
-		g.timer.Stop()
-	}
 	var err error
 	for _, s := range g.stmts {
 		err = errors.Join(err, s.Close())
