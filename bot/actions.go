@@ -55,11 +55,13 @@ func (b *Bot) actions() map[string]func(context.Context, call, string) error {
 		actTomorrow: b.onPlace(b.tomorrow),
 		actRelease:  b.release,
 
-		actPage:   b.page,
-		actGuide:  b.guideTopic,
-		actResume: func(ctx context.Context, c call, _ string) error { return b.told(ctx, c, b.verbs.Resume(ctx, c.actor), "answer.resumed") },
-		actCheck:  func(ctx context.Context, c call, _ string) error { return b.check(ctx, c) },
-		actHome:   func(ctx context.Context, c call, _ string) error { b.home(ctx, c); return nil },
+		actPage:  b.page,
+		actGuide: b.guideTopic,
+		actResume: func(ctx context.Context, c call, _ string) error {
+			return b.told(ctx, c, b.verbs.Resume(ctx, c.actor), "answer.resumed")
+		},
+		actCheck: func(ctx context.Context, c call, _ string) error { return b.check(ctx, c) },
+		actHome:  func(ctx context.Context, c call, _ string) error { b.home(ctx, c); return nil },
 	}
 }
 

@@ -137,9 +137,14 @@ func owners(v voice, name string) []drawn {
 		name, device, system string
 		stage                commands.OwnerStage
 	}{
-		{"first", "", "", commands.OwnerTold}, {"passkey", "passkey", "", commands.OwnerTold}, {"which phone", "virtual", "", commands.OwnerTold},
-		{"app on ios", "virtual", "ios", commands.OwnerTold}, {"app on android, not seen yet", "virtual", "android", commands.OwnerAnswered},
-		{"hardware", "hardware", "", commands.OwnerTold}, {"finished", "passkey", "", commands.OwnerFinished}, {"not mine", "", "", commands.OwnerGaveUp},
+		{"first", "", "", commands.OwnerTold},
+		{"passkey", "passkey", "", commands.OwnerTold},
+		{"which phone", "virtual", "", commands.OwnerTold},
+		{"app on ios", "virtual", "ios", commands.OwnerTold},
+		{"app on android, not seen yet", "virtual", "android", commands.OwnerAnswered},
+		{"hardware", "hardware", "", commands.OwnerTold},
+		{"finished", "passkey", "", commands.OwnerFinished},
+		{"not mine", "", "", commands.OwnerGaveUp},
 	} {
 		a := account(name, remediation.MeansOrganization)
 		a.Owner.Device, a.Owner.System, a.Owner.Stage, a.Owner.DoneAt = o.device, o.system, o.stage, noon()

@@ -75,7 +75,9 @@ func running(v voice, r *commands.Run) []slack.Block {
 }
 
 func pager(v voice, l commands.List) []*slack.ButtonBlockElement {
-	value := func(p int) string { return itoa(p) + "|" + base64.RawURLEncoding.EncodeToString([]byte(cut(l.Query, maxQuery))) }
+	value := func(p int) string {
+		return itoa(p) + "|" + base64.RawURLEncoding.EncodeToString([]byte(cut(l.Query, maxQuery)))
+	}
 	var buttons []*slack.ButtonBlockElement
 	if l.Page > 0 {
 		buttons = append(buttons, button(actPage+":back", value(l.Page-1), v.say("button.back"), v.say("about.back")))

@@ -1,0 +1,531 @@
+package bot_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rootcheck-bot/rootcheck/bot"
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+	"github.com/rootcheck-bot/rootcheck/sim/slacksim"
+)
+
+const (
+	ana   = slacksim.UserAna
+	ben   = slacksim.UserBen
+	kim   = slacksim.UserKim
+	guest = slacksim.UserGuest
+	room  = slacksim.ChannelRoot
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is the real edge with real sockets against a simulated workspace.
+type rig struct {
+	*testing.T
+	ws    *slacksim.Workspace
+	verbs *verbs
+	store *store
+	bot   *bot.Bot
+	work  map[string]commands.Handler
+	ended chan error
+}
+
+func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
+	t.Helper()
+	cfg := slacksim.Config{Now: time.Now, Seed: 1, DisableRateLimits: true}
+	if edit != nil {
+		edit(&cfg)
+	}
+	ws := slacksim.New(cfg)
+	slacksim.Demo(ws)
+	ws.SetBotScopes("commands", "chat:write", "im:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read", "channels:history", "groups:history")
+	mux := http.NewServeMux()
+	mux.Handle("/slack/", ws.API())
+	srv := httptest.NewServer(mux)
+	ws.SetBaseURL(srv.URL)
+	hc := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
+	var ids atomic.Int64
+	space, err := bot.Connect(t.Context(), bot.Config{
+		BotToken: "xoxb-demo", AppToken: "xapp-demo", APIURL: srv.URL + "/slack/api", Channel: room, Stagger: time.Millisecond,
+		HTTP: hc, Now: time.Now, NewID: func() string { return fmt.Sprintf("t-%d", ids.Add(1)) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, ws: ws, verbs: &verbs{now: time.Now, owner: commands.Owner{Source: "acme", Account: account, User: kim, How: commands.OwnerByTag, Stage: commands.OwnerTold, Told: 1}}, store: newStore()}
+	r.bot, err = bot.New(space, r.verbs, r.store, r.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.work = r.bot.Handlers()
+	ctx, cancel := context.WithCancel(t.Context())
+	r.ended = make(chan error, 1)
+	go func() { r.ended <- r.bot.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-r.ended; err != nil {
+			t.Error(err)
+		}
+		ws.Close()
+		srv.Close()
+		hc.CloseIdleConnections()
+	})
+	r.until("both sockets are open", func() bool { n, _ := r.bot.Health(); return n == 2 })
+	return r
+}
+
+func (r *rig) until(what string, ok func() bool) {
+	r.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			raw, _ := r.ws.State()
+			r.Fatalf("timed out waiting until %s; errors %+v; state %.3000s", what, r.ws.Errors(), raw)
+		case <-tick.C:
+		}
+	}
+}
+
+type block struct {
+	Type     string
+	Elements []struct {
+		ActionID string `json:"action_id"`
+		Value    string
+	}
+	BlockID string `json:"block_id"`
+}
+
+type message struct {
+	TS          string
+	Text        string
+	ThreadTS    string `json:"thread_ts"`
+	EphemeralTo string `json:"ephemeral_to"`
+	Blocks      []block
+}
+
+type state struct {
+	Channels []struct {
+		ID, User string
+		Messages []message
+	}
+	Views []struct {
+		ID, User, Title string
+		CallbackID      string `json:"callback_id"`
+		Blocks          json.RawMessage
+	}
+	Homes map[string]json.RawMessage
+}
+
+func (r *rig) state() state {
+	raw, _ := r.ws.State()
+	var s struct {
+		Channels json.RawMessage
+		Views    []map[string]any
+		Homes    map[string]json.RawMessage
+	}
+	var out state
+	if err := json.Unmarshal(raw, &s); err != nil {
+		r.Fatal(err)
+	}
+	if err := json.Unmarshal(s.Channels, &out.Channels); err != nil {
+		r.Fatal(err)
+	}
+	out.Homes = s.Homes
+	for _, v := range s.Views {
+		blocks, _ := json.Marshal(v)
+		view := struct {
+			ID, User, Title string
+			CallbackID      string `json:"callback_id"`
+			Blocks          json.RawMessage
+		}{ID: fmt.Sprint(v["id"]), User: fmt.Sprint(v["user"]), Title: fmt.Sprint(v["title"]), CallbackID: fmt.Sprint(v["callback_id"]), Blocks: blocks}
+		out.Views = append(out.Views, view)
+	}
+	return out
+}
+
+func (r *rig) messages(channel string) []message {
+	for _, c := range r.state().Channels {
+		if c.ID == channel || c.User == channel {
+			return c.Messages
+		}
+	}
+	return nil
+}
+
+// whispered waits for an ephemeral message to a person that holds a text.
+func (r *rig) whispered(user, text string) message {
+	r.Helper()
+	var found message
+	r.until(user+" is told: "+text, func() bool {
+		for _, c := range r.state().Channels {
+			for _, m := range c.Messages {
+				if m.EphemeralTo == user && strings.Contains(m.Text, text) {
+					found = m
+					return true
+				}
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func (r *rig) card() message {
+	r.Helper()
+	for _, m := range r.messages(room) {
+		if m.ThreadTS == "" && m.EphemeralTo == "" && strings.HasPrefix(m.Text, "Payments") {
+			return m
+		}
+	}
+	r.Fatal("there is no card")
+	return message{}
+}
+
+// do runs one item of the outbox.
+func (r *rig) do(kind, key string, w commands.Work) error {
+	r.Helper()
+	body, err := json.Marshal(w)
+	if err != nil {
+		r.Fatal(err)
+	}
+	_, err = r.work[kind](r.Context(), commands.Lease{Item: commands.Item{Key: key, Kind: kind, Body: body}, Attempts: 1})
+	return err
+}
+
+func (r *rig) draw(kind string) {
+	r.Helper()
+	if err := r.do(kind, "card/acme/"+string(account), commands.Work{Source: "acme", Account: account}); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *rig) click(user string, m message, action string) slacksim.Outcome {
+	r.Helper()
+	o, err := r.ws.Click(slacksim.ClickRequest{User: user, Channel: room, TS: m.TS, ActionID: action})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return o
+}
+
+// view waits for a modal of a person.
+func (r *rig) view(user, callback string) string {
+	r.Helper()
+	id := ""
+	r.until(user+" sees "+callback, func() bool {
+		for _, v := range r.state().Views {
+			if v.User == user && v.CallbackID == callback {
+				id = v.ID
+				return true
+			}
+		}
+		return false
+	})
+	return id
+}
+
+func values(pairs ...string) map[string]map[string]json.RawMessage {
+	all := map[string]map[string]json.RawMessage{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		raw, _ := json.Marshal(pairs[i+1])
+		all[pairs[i]] = map[string]json.RawMessage{pairs[i]: raw}
+	}
+	return all
+}
+
+func (r *rig) submit(user, view string, pairs ...string) slacksim.Outcome {
+	r.Helper()
+	o, err := r.ws.Submit(slacksim.SubmitRequest{User: user, ViewID: view, Values: values(pairs...)})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return o
+}
+
+// ask takes the story to the pending second confirmation.
+func (r *rig) ask() {
+	r.Helper()
+	r.draw(commands.KindNew)
+	r.click(ana, r.card(), "remediation.deactivate")
+	if o := r.submit(ana, r.view(ana, "form.deactivate"), "reason", "a role does it now", "key", key().ID.Last4()); !o.OK {
+		r.Fatalf("asking was not taken: %+v", o)
+	}
+	r.draw(commands.KindCard)
+}
+
+func TestAKeyIsAskedForAndConfirmedByTwoPeople(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	card := r.card()
+	r.click(ana, card, "remediation.deactivate")
+	view := r.view(ana, "form.deactivate")
+	if o := r.submit(ana, view, "reason", "a role does it now", "key", "NOPE"); o.Errors["key"] == "" {
+		t.Errorf("a wrong key is not refused at its field: %+v", o)
+	}
+	if o := r.submit(ana, view, "reason", "a role does it now", "key", key().ID.Last4()); !o.OK {
+		t.Fatalf("the right key is not taken: %+v", o)
+	}
+	r.draw(commands.KindCard)
+	if got := r.card(); got.TS != card.TS || !strings.Contains(got.Text, "Waiting for a second confirmation") {
+		t.Errorf("the card was not updated in place: %s", got.Text)
+	}
+
+	r.click(ana, r.card(), "remediation.confirm")
+	r.submit(ana, r.view(ana, "form.confirm"))
+	r.until("Ana is told that she cannot confirm her own request", func() bool {
+		raw, _ := json.Marshal(r.state().Views)
+		return strings.Contains(string(raw), "somebody else has to confirm it")
+	})
+	r.click(ben, r.card(), "remediation.confirm")
+	r.submit(ben, r.view(ben, "form.confirm"))
+	if got, _ := r.verbs.Request(t.Context(), "r-1"); got.State != remediation.Approved {
+		t.Errorf("the request is %s after the second confirmation", got.State)
+	}
+	if errs := r.ws.Errors(); len(errs) > 0 {
+		t.Errorf("people saw errors: %+v", errs)
+	}
+}
+
+func TestAButtonOfAnOutdatedCardIsRefusedWithASentence(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	old := r.card()
+	if _, err := r.verbs.Reject(t.Context(), commands.Actor{User: ben}, "r-1", 1, "not yet"); err != nil {
+		t.Fatal(err)
+	}
+	r.click(ben, old, "remediation.cancel")
+	r.whispered(ben, "That is over already")
+	r.click(ben, old, "remediation.confirm")
+	r.until("the late confirmation was put to the verb", func() bool { return r.verbs.count("confirm "+ben) == 1 })
+	if got, _ := r.verbs.Request(t.Context(), "r-1"); got.State != remediation.Rejected {
+		t.Errorf("an outdated click changed the request to %s", got.State)
+	}
+}
+
+func TestAGuestIsToldThatGuestsMayNot(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	r.click(guest, r.card(), "remediation.deactivate")
+	r.whispered(guest, "Guests of the workspace cannot do this")
+}
+
+func TestAnEnvelopeThatWasNotCommittedIsNotAcknowledged(t *testing.T) {
+	r := newRig(t, func(c *slacksim.Config) { c.AckTimeout = 300 * time.Millisecond })
+	r.draw(commands.KindNew)
+	r.store.breakWith(errors.New("disk full"))
+	if o := r.click(ana, r.card(), "remediation.deactivate"); o.Acked {
+		t.Error("a click that the store did not take was acknowledged")
+	}
+	r.store.breakWith(nil)
+	if o := r.click(ana, r.card(), "remediation.deactivate"); !o.Acked {
+		t.Error("the next click was not acknowledged")
+	}
+	r.view(ana, "form.deactivate")
+}
+
+func TestAnEnvelopeOnEverySocketIsHandledOnce(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	for _, kind := range []string{"broadcast", "duplicate"} {
+		if err := r.ws.Inject(slacksim.Fault{Kind: kind, For: time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.click(ben, r.card(), "remediation.cancel")
+	r.whispered(ben, "Cancelled.")
+	if _, err := r.ws.Command(slacksim.CommandRequest{User: ana, Channel: room, Command: "/rootcheck", Text: "help"}); err != nil {
+		t.Fatal(err)
+	}
+	r.whispered(ana, "What you can ask")
+	r.until("nothing is left to do", func() bool { return r.store.waiting() == 0 })
+	if n := r.verbs.count("cancel " + ben); n != 1 {
+		t.Errorf("one click was handled %d times", n)
+	}
+}
+
+func TestASlowDecisionShowsAWorkingViewAndThenTheAnswer(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	r.verbs.mu.Lock()
+	r.verbs.slow = 2300 * time.Millisecond
+	r.verbs.mu.Unlock()
+	r.click(ben, r.card(), "remediation.confirm")
+	if o := r.submit(ben, r.view(ben, "form.confirm")); !o.OK {
+		t.Fatalf("the submission was not acknowledged: %+v", o)
+	}
+	r.until("the modal shows the outcome", func() bool {
+		raw, _ := json.Marshal(r.state().Views)
+		return strings.Contains(string(raw), "checks everything once more")
+	})
+}
+
+func TestADefectIsSurvivedAndAnswered(t *testing.T) {
+	r := newRig(t, nil)
+	if _, err := r.ws.Command(slacksim.CommandRequest{User: ana, Channel: room, Command: "/rootcheck", Text: "status"}); err != nil {
+		t.Fatal(err)
+	}
+	r.whispered(ana, "Something went wrong on our side (id t-")
+	if _, err := r.ws.Command(slacksim.CommandRequest{User: ana, Channel: room, Command: "/rootcheck", Text: "guide keys"}); err != nil {
+		t.Fatal(err)
+	}
+	r.whispered(ana, "Do not create a root access key")
+}
+
+func TestWordsThatNobodyKnowsGetUsageAndTheNearestMatch(t *testing.T) {
+	r := newRig(t, nil)
+	for said, want := range map[string]string{"sttaus": "/rootcheck status", "<@U0BENOKAFOR|ben>": "neither a command nor an account", "Payments": "Payments"} {
+		if _, err := r.ws.Command(slacksim.CommandRequest{User: ana, Channel: room, Command: "/rootcheck", Text: said}); err != nil {
+			t.Fatal(err)
+		}
+		r.whispered(ana, want)
+	}
+}
+
+func TestAnAnswerIsSharedOnlyWhenAsked(t *testing.T) {
+	r := newRig(t, nil)
+	if _, err := r.ws.Command(slacksim.CommandRequest{User: ana, Channel: room, Command: "/rootcheck", Text: "help share"}); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the channel sees the help", func() bool {
+		for _, m := range r.messages(room) {
+			if m.EphemeralTo == "" && strings.Contains(m.Text, "What you can ask") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func TestTheOwnerIsLedThroughMFAInKorean(t *testing.T) {
+	r := newRig(t, nil)
+	if err := r.do(commands.KindOwner, "dm/1", commands.Work{Source: "acme", Account: account, Purpose: commands.PurposeMFA, User: kim}); err != nil {
+		t.Fatal(err)
+	}
+	dm := func() (string, message) {
+		for _, c := range r.state().Channels {
+			if c.ID[0] == 'D' && len(c.Messages) > 0 {
+				return c.ID, c.Messages[0]
+			}
+		}
+		t.Fatal("there is no direct message")
+		return "", message{}
+	}
+	press := func(action string) {
+		t.Helper()
+		ch, m := dm()
+		if _, err := r.ws.Click(slacksim.ClickRequest{User: kim, Channel: ch, TS: m.TS, ActionID: action}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(what string) {
+		t.Helper()
+		r.until("the message says "+what, func() bool { _, m := dm(); return strings.Contains(m.Text, what) })
+	}
+	says("어떤 디바이스를 사용하시겠어요?")
+	press("owner.device:virtual")
+	says("어떤 휴대폰을 사용하시나요?")
+	press("owner.system:ios")
+	says("QR 코드 표시")
+	press("owner.done")
+	says("AWS에서 MFA 디바이스를 확인했습니다")
+}
+
+func TestAnUnchangedCardIsNotSent(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	calls := len(r.ws.Calls())
+	r.verbs.now = sync.OnceValue(time.Now)
+	r.draw(commands.KindCard)
+	before := len(r.ws.Calls())
+	r.draw(commands.KindCard)
+	if after := len(r.ws.Calls()); after != before || before > calls+1 {
+		t.Errorf("an unchanged card was sent again: %d, %d, then %d calls", calls, before, after)
+	}
+}
+
+func TestAPostWhoseAnswerWasLostIsNotPostedTwice(t *testing.T) {
+	r := newRig(t, nil)
+	if err := r.ws.Inject(slacksim.Fault{Kind: "timeout_after_commit", Method: "chat.postMessage", Count: 1, For: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	work := commands.Work{Notice: commands.NoticeResumed, By: ben}
+	if err := r.do(commands.KindNotice, "resumed", work); err == nil {
+		t.Fatal("a lost answer was taken for a success")
+	}
+	body, _ := json.Marshal(work)
+	again := commands.Lease{Item: commands.Item{Key: "resumed", Kind: commands.KindNotice, Body: body}, Attempts: 2}
+	if _, err := r.work[commands.KindNotice](t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, m := range r.messages(room) {
+		if strings.Contains(m.Text, "resumed the bot") {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("the notice stands %d times in the channel", n)
+	}
+}
+
+func TestTheHomeTabShowsWhatWaits(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	if _, err := r.ws.OpenHome(ben); err != nil {
+		t.Fatal(err)
+	}
+	r.until("Ben's Home tab shows the request", func() bool { return strings.Contains(string(r.state().Homes[ben]), "One thing waits for you") })
+}
+
+func TestARefusedTokenEndsTheBotWithASentence(t *testing.T) {
+	r := newRig(t, nil)
+	if err := r.ws.Inject(slacksim.Fault{Kind: "error", Method: "apps.connections.open", Code: "token_revoked", For: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ws.Inject(slacksim.Fault{Kind: "refresh", For: -1, All: true}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	select {
+	case err = <-r.ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the bot goes on without a right to")
+	}
+	var sentence *bot.SetupError
+	if !errors.As(err, &sentence) || !strings.Contains(err.Error(), "SLACK_APP_TOKEN") || strings.Contains(err.Error(), "xapp-demo") {
+		t.Errorf("the bot ended with %v", err)
+	}
+	r.ended <- nil
+}
+
+func TestClicksSurviveARefreshOfOneSocket(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	for range 3 {
+		if err := r.ws.Inject(slacksim.Fault{Kind: "refresh", For: -1}); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			if o := r.click(ana, r.card(), "owner.assign"); !o.Acked {
+				t.Error("a click was lost while one socket was open")
+			}
+		}
+		r.until("both sockets are open again", func() bool { n, _ := r.bot.Health(); return n == 2 })
+	}
+}
