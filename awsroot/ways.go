@@ -14,7 +14,8 @@ import (
 )
 
 // Ways tells by which means the keys of an account can be changed, from its settings and from what the last inventory
-// told. It asks nothing of AWS but who the operator's root profile is.
+// told. Before the first inventory of a process it asks AWS whether root access is centralized: a restart must not shut
+// the way of a deletion that was confirmed before it.
 func (a *Auditor) Ways(ctx context.Context, acc posture.Account) commands.Ways {
 	r, ok := find(a.reaches, acc.Source)
 	if !ok {
@@ -34,7 +35,7 @@ func (a *Auditor) Ways(ctx context.Context, acc posture.Account) commands.Ways {
 	case acc.Role == posture.RoleManagement:
 		guided(&w, "Nobody but its root user can change a root key of the management account: its owner does it in the console.")
 	default:
-		r.waysOfMember(acc.ID, &w)
+		r.waysOfMember(ctx, acc.ID, &w)
 	}
 	return w
 }
@@ -62,8 +63,12 @@ func (r *reach) waysOfSingle(ctx context.Context, w *commands.Ways) {
 	w.WhyDelete = w.Why
 }
 
-func (r *reach) waysOfMember(id posture.AccountID, w *commands.Ways) {
+func (r *reach) waysOfMember(ctx context.Context, id posture.AccountID, w *commands.Ways) {
 	centralized := r.remembered()
+	if !centralized.Known() && centralized.Gap == nil {
+		centralized = r.centralized(ctx, r.cfg.Now)
+		r.remember(centralized)
+	}
 	open := centralized.Known() && centralized.Value
 	switch o := r.src.Organization; {
 	case o.Quarantine != nil && slices.Contains(o.Quarantine.Except, id):

@@ -163,16 +163,22 @@ func listed(e posture.Evidence) []posture.Key {
 	return nil
 }
 
-// pick finds a key by its name. An empty name means the only one.
+// pick finds a key by its name. An empty name means the only one. A key whose id the scan did not see is named by its
+// creation date, also where a better reading shows the id; two of one date are nobody's.
 func pick(keys []posture.Key, name string) (posture.Key, bool) {
 	if name == "" && len(keys) == 1 {
 		return keys[0], true
 	}
-	i := slices.IndexFunc(keys, func(k posture.Key) bool { return name != "" && KeyName(k) == name })
-	if i < 0 {
+	var found []posture.Key
+	for _, k := range keys {
+		if name != "" && (KeyName(k) == name || clock(k.Created) == name) {
+			found = append(found, k)
+		}
+	}
+	if len(found) != 1 {
 		return posture.Key{}, false
 	}
-	return keys[i], true
+	return found[0], true
 }
 
 func (s *Service) exempt(source string, account posture.AccountID) bool {
