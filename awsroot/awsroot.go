@@ -11,9 +11,13 @@ package awsroot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -24,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -47,12 +52,18 @@ type Source struct {
 	Account      *Account
 }
 
-// Organization is how to look into an organization. Delete and Quarantine are off unless set.
+// Organization is how to look into an organization. Delete and Quarantine are off unless set, and so is CloudTrail.
 type Organization struct {
 	Profile, RoleARN, ExternalID, Region string
-	MemberRole                           string // the name of a read-only role in the members
-	Delete                               *Delete
-	Quarantine                           *Quarantine
+	// SourceIdentity is set on the roles that are assumed, and CloudTrail shows it with each call that follows, root
+	// sessions included. A role must allow sts:SetSourceIdentity in its trust policy, or it cannot be assumed any more.
+	SourceIdentity string
+	MemberRole     string // the name of a read-only role in the members
+	// CloudTrail lets the root user's activity be read from the event history too, where a role or the own identity
+	// looks: at least three calls per account.
+	CloudTrail bool
+	Delete     *Delete
+	Quarantine *Quarantine
 }
 
 // Delete switches deletion on. An empty RoleARN uses the identity that looks.
@@ -68,6 +79,8 @@ type Quarantine struct {
 // Account is how to look into a single account. RootProfile is off unless set.
 type Account struct {
 	Profile, RoleARN, ExternalID, Region string
+	SourceIdentity                       string // see Organization
+	CloudTrail                           bool   // see Organization
 	RootProfile                          string // an AWS profile that is the account's root user
 }
 
@@ -106,30 +119,57 @@ const (
 
 // reach is the way to one source: its credentials and its limiters.
 type reach struct {
-	src   Source
-	cfg   Config
-	base  aws.Config // the identity that looks
-	pace  *pace
-	who   *identity
-	cache policyCache
+	src    Source
+	cfg    Config
+	plain  aws.Config // as it was loaded, before any role
+	base   aws.Config // the identity that looks
+	blocks aws.Config // the identity that reads the quarantine policy, where one is set
+	pace   *pace
+	who    *identity
+	mints  mints
+	cache  policyCache
+	units  unitNames
 }
 
 func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*reach, error) {
 	r := &reach{src: s, cfg: c, pace: newPace(c.AssumeRootRate)}
-	profile, role, external, region := "", "", "", ""
+	profile, role, region := "", "", ""
 	if o := s.Organization; o != nil {
-		profile, role, external, region = o.Profile, o.RoleARN, o.ExternalID, o.Region
+		profile, role, region = o.Profile, o.RoleARN, o.Region
 	} else if a := s.Account; a != nil {
-		profile, role, external, region = a.Profile, a.RoleARN, a.ExternalID, a.Region
+		profile, role, region = a.Profile, a.RoleARN, a.Region
 	}
 	base, err := load(ctx, profile, region, c.Version, client)
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration of %s: %w", s.Name, err)
 	}
-	base.APIOptions = append(base.APIOptions, r.pace.middleware)
-	r.base = assume(base, role, external, "rootcheck-look")
+	base.APIOptions = append(slices.Clone(base.APIOptions), r.pace.middleware)
+	r.plain = renewing(base)
+	r.base = r.as(r.plain, role, "rootcheck-look")
+	if o := s.Organization; o != nil && o.Quarantine != nil {
+		r.blocks = r.as(r.base, o.Quarantine.RoleARN, "rootcheck-quarantine")
+	}
 	r.who = &identity{sts: sts.NewFromConfig(r.base)}
 	return r, nil
+}
+
+// as gives the configuration of a role of this source, with the source's external id and source identity.
+func (r *reach) as(from aws.Config, role, session string) aws.Config {
+	external, identity := "", ""
+	if o := r.src.Organization; o != nil {
+		external, identity = o.ExternalID, o.SourceIdentity
+	} else if a := r.src.Account; a != nil {
+		external, identity = a.ExternalID, a.SourceIdentity
+	}
+	return assumeAs(from, role, external, session, identity)
+}
+
+// cloudTrail reports whether the event history may be read.
+func (r *reach) cloudTrail() bool {
+	if o := r.src.Organization; o != nil {
+		return o.CloudTrail
+	}
+	return r.src.Account != nil && r.src.Account.CloudTrail
 }
 
 func load(ctx context.Context, profile, region, version string, client aws.HTTPClient) (aws.Config, error) {
@@ -140,7 +180,8 @@ func load(ctx context.Context, profile, region, version string, client aws.HTTPC
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				// The client-wide retry quota would fail every account of a scan that is throttled for a while.
 				o.RateLimiter = ratelimit.None
-				o.MaxAttempts, o.MaxBackoff = 5, 4*time.Second
+				o.MaxAttempts, o.MaxBackoff = 5, 3*time.Second
+				o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(retryable)}, o.Retryables...)
 			})
 		}),
 	}
@@ -160,24 +201,60 @@ func load(ctx context.Context, profile, region, version string, client aws.HTTPC
 	return cfg, nil
 }
 
+// retryable adds to the SDK's judgement. A call that hung once would hold a worker for each attempt: whoever asked asks
+// again when the rest is done. Rubbish in place of an answer is mostly a moment's.
+func retryable(err error) aws.Ternary {
+	var timeout net.Error
+	var unread *smithy.DeserializationError
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return aws.FalseTernary
+	case errors.As(err, &unread):
+		return aws.TrueTernary
+	default:
+		return aws.UnknownTernary
+	}
+}
+
 // assume gives the configuration of a role, or the same configuration where none is named.
 func assume(base aws.Config, role, external, session string) aws.Config {
+	return assumeAs(base, role, external, session, "")
+}
+
+// assumeAs is assume with a source identity, where one is set.
+func assumeAs(base aws.Config, role, external, session, identity string) aws.Config {
 	if role == "" {
 		return base
 	}
-	cfg := base.Copy()
+	cfg := unrenewed(base)
 	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), role, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = session
 		if external != "" {
 			o.ExternalID = &external
 		}
+		if identity != "" {
+			o.SourceIdentity = &identity
+		}
 	}))
-	return cfg
+	return renewing(cfg)
 }
 
-// once switches retries off: for calls that change something.
+// sessionName names a role session after what it is for, so that CloudTrail shows it. AWS allows 64 of some characters.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func sessionName(purpose, of string) string {
+	const most = 64
+	name := []byte("rootcheck-" + purpose + "-" + of)
+	for i, c := range name {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+=,.@-_", rune(c)) {
+			name[i] = '-'
+		}
+	}
+	return string(name[:min(len(name), most)])
+}
+
+// once switches retries off, and the renewal of credentials with them: for calls that change something.
 func once(cfg aws.Config) aws.Config {
-	cfg = cfg.Copy()
+	cfg = unrenewed(cfg)
 	cfg.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	return cfg
 }

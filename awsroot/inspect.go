@@ -2,12 +2,16 @@ package awsroot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
@@ -22,13 +26,12 @@ const (
 // Inspect looks into one account by the way that is open for it. It never fails: what could not be read is a gap.
 func (a *Auditor) Inspect(ctx context.Context, acc posture.Account) posture.Evidence {
 	e := posture.Evidence{Account: acc}
-	defer func() { e.At = a.cfg.Now() }()
 	r, ok := find(a.reaches, acc.Source)
 	if !ok {
 		return a.blind(e, posture.Gap{Reason: posture.ReasonUnknown, Fix: "Name the account's source in the settings."})
 	}
 	if r.src.Organization != nil {
-		e.Centralized = r.remembered()
+		e.Centralized = r.central(ctx)
 	}
 	if acc.State != posture.StateActive {
 		return a.blind(e, posture.Gap{Reason: posture.ReasonSuspended, Detail: acc.State})
@@ -36,17 +39,42 @@ func (a *Auditor) Inspect(ctx context.Context, acc posture.Account) posture.Evid
 	cfg, via, err := r.way(ctx, acc)
 	e.Via = via
 	if err != nil {
-		return a.blind(e, wayGap(via, err))
+		return a.blind(e, r.still(ctx, acc, wayGap(err)))
 	}
 	look := &look{cfg: cfg, c: iam.NewFromConfig(cfg), now: a.cfg.Now, e: &e}
-	look.summary(ctx)
+	if err := look.summary(ctx); err != nil {
+		return a.blind(e, r.still(ctx, acc, gapOf(err)))
+	}
 	if via == viaAssumeRoot {
 		look.byRootSession(ctx)
 	} else {
 		look.byReadOnlyRole(ctx)
+		if r.cloudTrail() && !reportOnly(acc.Partition) {
+			look.byTrail(ctx, r)
+		}
 	}
 	e.At = a.cfg.Now()
 	return e
+}
+
+// still asks of an account that denied access whether it is a member and active at all: AWS says the same of one that left
+// after it was listed.
+func (r *reach) still(ctx context.Context, acc posture.Account, g posture.Gap) posture.Gap {
+	denied := g.Reason == posture.ReasonDenied || g.Reason == posture.ReasonUnreachableRole
+	if r.src.Organization == nil || !denied || r.listedLately() {
+		return g
+	}
+	out, err := organizations.NewFromConfig(r.base).DescribeAccount(ctx, &organizations.DescribeAccountInput{AccountId: aws.String(string(acc.ID))})
+	switch {
+	case err != nil && reasonOf(err) == posture.ReasonLeft:
+		return posture.Gap{Reason: posture.ReasonLeft, Detail: "the account was a member when it was listed"}
+	case err != nil || out.Account == nil:
+		return g // that the account denied access is all that is known
+	case out.Account.State != "" && string(out.Account.State) != posture.StateActive:
+		return posture.Gap{Reason: posture.ReasonSuspended, Detail: string(out.Account.State)}
+	default:
+		return g
+	}
 }
 
 // way opens the way into an account: a root session where root access is centralized, else the account's own identity or
@@ -58,7 +86,7 @@ func (r *reach) way(ctx context.Context, acc posture.Account) (aws.Config, strin
 	}
 	centralized := r.remembered()
 	if acc.Role == posture.RoleMember && centralized.Known() && centralized.Value && !reportOnly(acc.Partition) {
-		cfg, err := assumeRoot(ctx, r.base, acc.ID, partition(acc), auditTask)
+		cfg, err := r.rootSession(ctx, r.base, acc.ID, partition(acc), auditTask)
 		return cfg, viaAssumeRoot, err
 	}
 	if _, own, err := r.who.get(ctx); err == nil && own == acc.ID {
@@ -66,7 +94,7 @@ func (r *reach) way(ctx context.Context, acc posture.Account) (aws.Config, strin
 	}
 	if o.MemberRole != "" {
 		role := fmt.Sprintf("arn:%s:iam::%s:role/%s", partition(acc), acc.ID, strings.TrimPrefix(o.MemberRole, "/"))
-		return assume(r.base, role, "", "rootcheck-look"), viaRole, nil
+		return r.as(r.base, role, "rootcheck-look"), viaRole, nil
 	}
 	return aws.Config{}, "", &closedWay{acc: acc, centralized: centralized}
 }
@@ -102,16 +130,12 @@ func (c *closedWay) gap() posture.Gap {
 	}
 }
 
-func wayGap(via string, err error) posture.Gap {
-	if c, ok := err.(*closedWay); ok { //nolint:errorlint // It is made a few lines above and never wrapped.
+func wayGap(err error) posture.Gap {
+	var c *closedWay
+	if errors.As(err, &c) {
 		return c.gap()
 	}
-	g := gapOf(err)
-	if via == viaRole && g.Reason == posture.ReasonDenied {
-		g.Reason = posture.ReasonUnreachableRole
-		g.Fix = g.Reason.Fix()
-	}
-	return g
+	return gapOf(err)
 }
 
 // blind makes every fact unknown for one reason.
@@ -126,6 +150,12 @@ func (a *Auditor) blind(e posture.Evidence, g posture.Gap) posture.Evidence {
 	return e
 }
 
+// isRoot reports whether an ARN is a root user's: arn:<partition>:iam::<account>:root.
+func isRoot(s string) bool {
+	a, err := arn.Parse(s)
+	return err == nil && a.Service == "iam" && a.Resource == "root"
+}
+
 // look is one look in progress.
 type look struct {
 	cfg aws.Config
@@ -134,40 +164,52 @@ type look struct {
 	e   *posture.Evidence
 }
 
-// summary reads the four flags of the root user. A flag that is missing from the answer is unknown, not false: older
-// endpoints do not know AccountPasswordPresent.
-func (l *look) summary(ctx context.Context) {
+// summary reads the four flags of the root user, and returns the error of a call that failed.
+//
+// AWS has sent AccountPasswordPresent since November 2024. An answer without it comes from something else, which may well
+// have fixed zeros for the rest: its ones are believed, its zeros are not. A single other flag that is missing is
+// unknown, not false.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountSummary.html
+func (l *look) summary(ctx context.Context) error {
 	const source = posture.SourceSummary
 	out, err := l.c.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
+	if err != nil {
+		return err
+	}
 	flag := func(name string) posture.Fact[bool] {
-		if err != nil {
-			return posture.Missing[bool](source, roleGap(l.e.Via, err))
-		}
 		v, ok := out.SummaryMap[name]
 		switch {
+		case v > 0:
+			return posture.Told(true, source, l.now())
+		case !genuine(out.SummaryMap):
+			return posture.Missing[bool](source, foreign())
 		case !ok:
-			return posture.Missing[bool](source, posture.Gap{Reason: posture.ReasonNotOffered, Detail: "the answer has no " + name})
+			return posture.Missing[bool](source, posture.Gap{Reason: posture.ReasonNotOffered, Detail: "the answer has no " + name, Fix: posture.ReasonNotOffered.Fix()})
 		case v < 0:
-			return posture.Missing[bool](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "a negative " + name})
+			return posture.Missing[bool](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "a negative " + name, Fix: posture.ReasonGarbage.Fix()})
 		default:
-			return posture.Told(v > 0, source, l.now())
+			return posture.Told(false, source, l.now())
 		}
 	}
 	l.e.AccessKeys, l.e.MFA = flag("AccountAccessKeysPresent"), flag("AccountMFAEnabled")
 	l.e.Certificates, l.e.Password = flag("AccountSigningCertificatesPresent"), flag("AccountPasswordPresent")
+	return nil
 }
 
-// roleGap tells a role that cannot be assumed from one that lacks a permission.
-func roleGap(via string, err error) posture.Gap {
-	g := gapOf(err)
-	if via == viaRole && strings.Contains(err.Error(), "AssumeRole") {
-		g.Reason = posture.ReasonUnreachableRole
-		g.Fix = g.Reason.Fix()
+// genuine reports whether a summary can be AWS's.
+func genuine(summary map[string]int32) bool {
+	_, ok := summary["AccountPasswordPresent"]
+	return ok
+}
+
+func foreign() posture.Gap {
+	return posture.Gap{
+		Reason: posture.ReasonGarbage, Fix: posture.ReasonGarbage.Fix(),
+		Detail: "the account summary has no AccountPasswordPresent, so it does not come from AWS and its zeros tell nothing",
 	}
-	return g
 }
 
-// wants reports whether a flag says that there is something to list. An unknown flag does: then the list is what tells.
+// wants reports whether there is something to list: the flag says so, or it is missing and the list is what tells.
 func wants(f posture.Fact[bool]) bool {
 	if f.Known() {
 		return f.Value
@@ -175,30 +217,37 @@ func wants(f posture.Fact[bool]) bool {
 	return f.Gap != nil && f.Gap.Reason == posture.ReasonNotOffered
 }
 
+// unlisted is the list behind a flag that gave no reason to ask for it: empty where the flag says so, unknown where the
+// flag is. An endpoint that answers the flag with rubbish would answer the list with rubbish too.
+func unlisted[T any](flag posture.Fact[bool], source string, now time.Time) posture.Fact[[]T] {
+	if flag.Known() {
+		return posture.Told([]T{}, posture.SourceSummary, now)
+	}
+	return posture.Missing[[]T](source, *flag.Gap)
+}
+
 // byRootSession lists what the summary says is there, with the root user's own privileged session.
 func (l *look) byRootSession(ctx context.Context) {
-	if l.e.AccessKeys.Gap != nil && l.e.AccessKeys.Gap.Reason != posture.ReasonNotOffered {
-		l.same(*l.e.AccessKeys.Gap)
-		return
-	}
 	l.keys(ctx)
 	l.devices(ctx)
 	l.certificates(ctx)
 	l.signIn(ctx)
 }
 
-// same makes every list unknown for the reason for which the summary was: asking on would only be refused again.
-func (l *look) same(g posture.Gap) {
-	l.e.Keys, l.e.Devices = posture.Missing[[]posture.Key]("ListAccessKeys", g), posture.Missing[[]posture.Device]("ListMFADevices", g)
-	l.e.CertificateList = posture.Missing[[]posture.Certificate]("ListSigningCertificates", g)
-	l.e.SignIn, l.e.KeyUse = posture.Missing[posture.Use]("GetUser", g), posture.Missing[posture.Use]("GetAccessKeyLastUsed", g)
+// traceless is the gap of use where the credential does not exist now: it may have been used this morning and removed at
+// noon, and takes its history with it.
+func traceless(what string) posture.Gap {
+	return posture.Gap{
+		Reason: posture.ReasonNotOffered, Fix: posture.ReasonNotOffered.Fix(),
+		Detail: "the root user has no " + what + " now, and a summary cannot tell of use before it was removed",
+	}
 }
 
 func (l *look) keys(ctx context.Context) {
 	const source, use = "ListAccessKeys", "GetAccessKeyLastUsed"
 	if !wants(l.e.AccessKeys) {
-		l.e.Keys = posture.Told([]posture.Key{}, posture.SourceSummary, l.now())
-		l.e.KeyUse = posture.Told(posture.Use{}, posture.SourceSummary, l.now())
+		l.e.Keys = unlisted[posture.Key](l.e.AccessKeys, source, l.now())
+		l.e.KeyUse = posture.Missing[posture.Use](use, useGap(l.e.AccessKeys, "access key"))
 		return
 	}
 	keys, _, err := rootKeys(ctx, l.c)
@@ -207,6 +256,10 @@ func (l *look) keys(ctx context.Context) {
 		return
 	}
 	l.e.Keys = posture.Told(keys, source, l.now())
+	if len(keys) == 0 {
+		l.e.KeyUse = posture.Missing[posture.Use](use, traceless("access key"))
+		return
+	}
 	latest := posture.Use{}
 	for _, k := range keys {
 		if k.LastUsed.After(latest.At) {
@@ -219,7 +272,7 @@ func (l *look) keys(ctx context.Context) {
 func (l *look) devices(ctx context.Context) {
 	const source = "ListMFADevices"
 	if !wants(l.e.MFA) {
-		l.e.Devices = posture.Told([]posture.Device{}, posture.SourceSummary, l.now())
+		l.e.Devices = unlisted[posture.Device](l.e.MFA, source, l.now())
 		return
 	}
 	devices := []posture.Device{}
@@ -241,29 +294,39 @@ func (l *look) devices(ctx context.Context) {
 func (l *look) certificates(ctx context.Context) {
 	const source = "ListSigningCertificates"
 	if !wants(l.e.Certificates) {
-		l.e.CertificateList = posture.Told([]posture.Certificate{}, posture.SourceSummary, l.now())
-		return
-	}
-	out, err := l.c.ListSigningCertificates(ctx, &iam.ListSigningCertificatesInput{})
-	if err != nil {
-		l.e.CertificateList = posture.Missing[[]posture.Certificate](source, gapOf(err))
+		l.e.CertificateList = unlisted[posture.Certificate](l.e.Certificates, source, l.now())
 		return
 	}
 	certificates := []posture.Certificate{}
-	for _, c := range out.Certificates {
-		certificates = append(certificates, posture.Certificate{
-			ID: aws.ToString(c.CertificateId), Status: string(c.Status), Created: aws.ToTime(c.UploadDate).UTC(),
-		})
+	pages := iam.NewListSigningCertificatesPaginator(l.c, &iam.ListSigningCertificatesInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			l.e.CertificateList = posture.Missing[[]posture.Certificate](source, gapOf(err))
+			return
+		}
+		for _, c := range page.Certificates {
+			certificates = append(certificates, posture.Certificate{
+				ID: aws.ToString(c.CertificateId), Status: string(c.Status), Created: aws.ToTime(c.UploadDate).UTC(),
+			})
+		}
 	}
 	l.e.CertificateList = posture.Told(certificates, source, l.now())
 }
 
-// signIn asks GetUser for the last use of the password. Without a password there is nothing to ask; what was signed in
-// before it was deleted leaves no trace that IAM would tell.
+// useGap is why nothing is known of the use of a credential that was not listed.
+func useGap(flag posture.Fact[bool], what string) posture.Gap {
+	if flag.Known() {
+		return traceless(what)
+	}
+	return *flag.Gap
+}
+
+// signIn asks GetUser for the last use of the password. Without a password there is nothing to ask.
 func (l *look) signIn(ctx context.Context) {
 	const source = "GetUser"
 	if !wants(l.e.Password) {
-		l.e.SignIn = posture.Told(posture.Use{}, posture.SourceSummary, l.now())
+		l.e.SignIn = posture.Missing[posture.Use](source, useGap(l.e.Password, "password"))
 		return
 	}
 	out, err := l.c.GetUser(ctx, &iam.GetUserInput{})
@@ -271,32 +334,29 @@ func (l *look) signIn(ctx context.Context) {
 	case err != nil:
 		l.e.SignIn = posture.Missing[posture.Use](source, gapOf(err))
 	case out.User == nil:
-		l.e.SignIn = posture.Missing[posture.Use](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "an answer without a user"})
+		l.e.SignIn = posture.Missing[posture.Use](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "an answer without a user", Fix: posture.ReasonGarbage.Fix()})
+	case !isRoot(aws.ToString(out.User.Arn)):
+		l.e.SignIn = posture.Missing[posture.Use](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "an answer about another user", Fix: posture.ReasonGarbage.Fix()})
+	case out.User.PasswordLastUsed == nil:
+		l.e.SignIn = posture.Told(posture.Use{}, source, l.now())
 	default:
-		l.e.SignIn = posture.Told(posture.Use{At: aws.ToTime(out.User.PasswordLastUsed).UTC()}, source, l.now())
-	}
-	if l.e.SignIn.Known() && out.User.PasswordLastUsed == nil {
-		l.e.SignIn.Value = posture.Use{}
+		l.e.SignIn = posture.Told(posture.Use{At: out.User.PasswordLastUsed.UTC()}, source, l.now())
 	}
 }
 
 // byReadOnlyRole adds what an ordinary role can tell: the credential report, and which MFA devices are virtual. The ids of
 // root keys are out of its reach.
 func (l *look) byReadOnlyRole(ctx context.Context) {
-	if l.e.AccessKeys.Gap != nil && l.e.AccessKeys.Gap.Reason != posture.ReasonNotOffered {
-		l.same(*l.e.AccessKeys.Gap)
-		return
-	}
 	l.report(ctx)
 	l.virtualDevices(ctx)
-	notOffered := posture.Gap{Reason: posture.ReasonNotOffered, Detail: "a role cannot list the root user's certificates"}
+	notOffered := posture.Gap{Reason: posture.ReasonNotOffered, Detail: "a role cannot list the root user's certificates", Fix: posture.ReasonNotOffered.Fix()}
 	l.e.CertificateList = posture.Missing[[]posture.Certificate]("ListSigningCertificates", notOffered)
 }
 
 // virtualDevices finds the root user's virtual device. It says nothing about other kinds, so the list is never whole.
 func (l *look) virtualDevices(ctx context.Context) {
 	if !wants(l.e.MFA) {
-		l.e.Devices = posture.Told([]posture.Device{}, posture.SourceSummary, l.now())
+		l.e.Devices = unlisted[posture.Device](l.e.MFA, posture.SourceVirtualDevices, l.now())
 		return
 	}
 	devices := []posture.Device{}
@@ -309,7 +369,7 @@ func (l *look) virtualDevices(ctx context.Context) {
 		}
 		for _, d := range page.VirtualMFADevices {
 			// A user may be called "rootless", and a device may have any name: only the ARN tells.
-			if d.User == nil || !strings.HasSuffix(aws.ToString(d.User.Arn), ":root") {
+			if d.User == nil || !isRoot(aws.ToString(d.User.Arn)) {
 				continue
 			}
 			devices = append(devices, posture.Device{Serial: aws.ToString(d.SerialNumber), Kind: posture.DeviceVirtual, Enabled: aws.ToTime(d.EnableDate).UTC()})

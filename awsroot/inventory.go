@@ -38,7 +38,8 @@ func (a *Auditor) Sources() []string {
 	return names
 }
 
-// Inventory lists the accounts of a source. Its error is a [GapError].
+// Inventory lists the accounts of a source. Its error is a [GapError], or what yield returned. What was listed before an
+// error was listed: the caller knows that the list is not whole.
 func (a *Auditor) Inventory(ctx context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
 	r, ok := find(a.reaches, source)
 	if !ok {
@@ -47,6 +48,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	if r.src.Organization == nil {
 		return a.single(ctx, r, yield)
 	}
+	began := a.cfg.Now()
 	org := commands.Organization{Source: source, Partition: r.who.partition(ctx)}
 	if reportOnly(org.Partition) {
 		org.Centralized = posture.Missing[bool]("ListOrganizationsFeatures", posture.Gap{Reason: posture.ReasonPartition})
@@ -54,20 +56,40 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 		org.Centralized = r.centralized(ctx, a.cfg.Now)
 	}
 	r.remember(org.Centralized)
-	pages := organizations.NewListAccountsPaginator(organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	err := r.pages(ctx, func(acc orgtypes.Account) error { return yield(r.account(acc, &org)) })
+	if err == nil {
+		r.inventoried(org.Management, began)
+	}
+	return org, err
+}
+
+// pages reads ListAccounts to its end. A page may be empty and still lead to another one; a token that comes back is an
+// answer that would never end.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
+func (r *reach) pages(ctx context.Context, each func(orgtypes.Account) error) error {
+	c, in, seen := organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)}, map[string]bool{}
+	for {
+		page, err := c.ListAccounts(ctx, in)
 		if err != nil {
-			return org, &GapError{Source: source, Gap: gapOf(err)}
+			return &GapError{Source: r.src.Name, Gap: gapOf(err)}
 		}
 		for _, acc := range page.Accounts {
-			account := r.account(acc, &org)
-			if err := yield(account); err != nil {
-				return org, err
+			if !posture.AccountID(aws.ToString(acc.Id)).Valid() {
+				return &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: "an account without an id", Fix: posture.ReasonGarbage.Fix()}}
+			}
+			if err := each(acc); err != nil {
+				return err
 			}
 		}
+		token := aws.ToString(page.NextToken)
+		if token == "" {
+			return nil
+		}
+		if seen[token] {
+			return &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: "the same page came twice", Fix: posture.ReasonGarbage.Fix()}}
+		}
+		seen[token], in.NextToken = true, page.NextToken
 	}
-	return org, nil
 }
 
 // account reads one row of ListAccounts. The ARN names the management account, which spares DescribeOrganization:
@@ -76,7 +98,7 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	id := posture.AccountID(aws.ToString(acc.Id))
 	out := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, Name: aws.ToString(acc.Name), Email: aws.ToString(acc.Email),
-		State: string(acc.State), Role: posture.RoleMember, Unit: unitOf(acc.Paths),
+		State: string(acc.State), Role: posture.RoleMember, Unit: r.units.path(acc.Paths),
 	}
 	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
 		org.Management = posture.AccountID(parsed.AccountID)
@@ -97,21 +119,6 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	return out
 }
 
-// unitOf shortens o-…/r-…/ou-…/ to the organizational units in it, "/" at the root.
-func unitOf(paths []string) string {
-	if len(paths) == 0 {
-		return ""
-	}
-	parts := strings.Split(strings.Trim(paths[0], "/"), "/")
-	units := []string{}
-	for _, p := range parts {
-		if strings.HasPrefix(p, "ou-") {
-			units = append(units, p)
-		}
-	}
-	return "/" + strings.Join(units, "/")
-}
-
 // single is the inventory of an entry that is one account. Whether it belongs to an organization does not matter to it.
 func (a *Auditor) single(ctx context.Context, r *reach, yield func(posture.Account) error) (commands.Organization, error) {
 	callerARN, id, err := r.who.get(ctx)
@@ -120,6 +127,9 @@ func (a *Auditor) single(ctx context.Context, r *reach, yield func(posture.Accou
 		return org, &GapError{Source: r.src.Name, Gap: gapOf(err)}
 	}
 	org.Partition = partitionOf(callerARN)
+	if !id.Valid() {
+		return org, &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: "the caller has no account", Fix: posture.ReasonGarbage.Fix()}}
+	}
 	account := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, State: posture.StateActive, Role: posture.RoleStandalone,
 		Name: r.src.Name, Alias: alias(ctx, iam.NewFromConfig(r.base)),

@@ -15,13 +15,14 @@ type pace struct {
 	limiters map[string]*limiter
 }
 
-// The rates are AWS's own where it publishes them, per account, and below them where it does not.
+// The rates are AWS's own where it publishes them, per account, and below them where it does not. LookupEvents is limited
+// per account and Region, so it is paced where it is called.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html#throttling-limits
 // https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
-// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
 func newPace(assumeRoot float64) *pace {
 	p := &pace{limiters: map[string]*limiter{
 		"Organizations.ListAccounts":                     newLimiter(8, 12),
+		"Organizations.DescribeAccount":                  newLimiter(20, 30),
 		"Organizations.ListTagsForResource":              newLimiter(10, 15),
 		"Organizations.ListPoliciesForTarget":            newLimiter(5, 8),
 		"Organizations.DescribePolicy":                   newLimiter(2, 2),
@@ -31,37 +32,79 @@ func newPace(assumeRoot float64) *pace {
 		"Organizations.DescribeOrganization":             newLimiter(1, 2),
 		"Organizations.ListOrganizationalUnitsForParent": newLimiter(5, 8),
 		"Account.GetAlternateContact":                    newLimiter(10, 15),
-		"CloudTrail.LookupEvents":                        newLimiter(2, 2),
+		"STS.AssumeRoot":                                 newLimiter(rate.Inf, 1),
 	}}
 	if assumeRoot > 0 {
-		p.limiters["STS.AssumeRoot"] = newLimiter(rate.Limit(assumeRoot), max(1, int(assumeRoot/50)))
+		p.limiters["STS.AssumeRoot"] = newLimiter(rate.Limit(assumeRoot*slack), steadyBurst)
 	}
 	return p
 }
 
-// limiter slows down when AWS throttles and recovers slowly, never beyond the rate that was set.
+const (
+	// slack keeps the rate below the one that was set, so that calls which left evenly and arrived unevenly still do not
+	// exceed it: with the burst no second has more than the rate, a hundredth of it and two.
+	slack       = 0.97
+	steadyBurst = 2
+
+	// firstPace is where a limiter that was open begins when AWS throttles for the first time, and openAbove where it
+	// opens again.
+	firstPace rate.Limit = 50
+	openAbove rate.Limit = 2000
+)
+
+// limiter slows down when AWS throttles and recovers slowly, never beyond the rate that was set. Without a rate it is
+// open until AWS throttles, and then finds a rate that AWS takes.
 type limiter struct {
-	mu   sync.Mutex
 	l    *rate.Limiter
 	full rate.Limit
+
+	mu     sync.Mutex
+	sent   uint64 // calls so far
+	slowed uint64 // calls that were sent before it last slowed down
 }
 
 func newLimiter(r rate.Limit, burst int) *limiter {
 	return &limiter{l: rate.NewLimiter(r, burst), full: r}
 }
 
-func (l *limiter) wait(ctx context.Context) error { return l.l.Wait(ctx) }
+// unpacedError is a call that was not sent, because its context ended before its turn came.
+type unpacedError struct{ cause error }
 
-// heard adapts the rate to an answer: a throttled one takes a quarter away, any other gives a hundredth back.
-func (l *limiter) heard(throttled bool) {
+func (e *unpacedError) Error() string { return "wait for the rate limit: " + e.cause.Error() }
+func (e *unpacedError) Unwrap() error { return e.cause }
+
+// wait blocks until the call may be sent, and numbers it.
+func (l *limiter) wait(ctx context.Context) (uint64, error) {
+	if err := l.l.Wait(ctx); err != nil {
+		return 0, &unpacedError{cause: err}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent++
+	return l.sent, nil
+}
+
+// heard adapts the rate to the answer of a call. A throttled one takes a quarter away, unless it was sent before the rate
+// was last changed: one moment of throttling is one reason to slow down, however many calls were in it.
+func (l *limiter) heard(call uint64, throttled bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.l.Limit()
 	switch {
+	case throttled && call <= l.slowed:
+	case throttled && now == rate.Inf:
+		l.slowed = l.sent
+		l.l.SetLimit(firstPace)
 	case throttled:
-		l.l.SetLimit(max(now*3/4, l.full/20))
-	case now < l.full:
-		l.l.SetLimit(min(now+l.full/100, l.full))
+		l.slowed = l.sent
+		l.l.SetLimit(max(now*3/4, min(l.full, firstPace)/20))
+	case now == l.full:
+	case l.full != rate.Inf:
+		l.l.SetLimit(min(now+l.full/400, l.full))
+	case now > openAbove:
+		l.l.SetLimit(rate.Inf)
+	default:
+		l.l.SetLimit(now + max(now/200, firstPace/200))
 	}
 }
 
@@ -73,11 +116,12 @@ func (p *pace) middleware(stack *middleware.Stack) error {
 		if !ok {
 			return next.HandleFinalize(ctx, in)
 		}
-		if err := l.wait(ctx); err != nil {
+		call, err := l.wait(ctx)
+		if err != nil {
 			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 		}
 		out, metadata, err := next.HandleFinalize(ctx, in)
-		l.heard(throttled(err))
+		l.heard(call, throttled(err))
 		return out, metadata, err
 	}), "Retry", middleware.After)
 }

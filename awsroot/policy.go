@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,23 +68,23 @@ func (r *reach) compare(ctx context.Context, cfg aws.Config) (bool, error) {
 	if out.Policy == nil || out.Policy.Content == nil {
 		return false, errNoPolicy
 	}
-	var ours, theirs any
-	if err := json.Unmarshal([]byte(QuarantinePolicy()), &ours); err != nil {
-		return false, err
+	if s := out.Policy.PolicySummary; s != nil && s.Type != "" && s.Type != orgtypes.PolicyTypeServiceControlPolicy {
+		return false, nil
 	}
-	if err := json.Unmarshal([]byte(*out.Policy.Content), &theirs); err != nil {
-		return false, nil //nolint:nilerr // A document that is no JSON is not the shipped one.
-	}
-	return reflect.DeepEqual(ours, theirs), nil
+	return equal(QuarantinePolicy(), *out.Policy.Content), nil
 }
 
-// block reads whether the quarantine policy is attached to the account. It is unknown where none is configured.
+// block reads whether the quarantine policy is attached to the account itself. It is unknown where none is configured.
 func (r *reach) block(ctx context.Context, account posture.AccountID, now time.Time, fresh bool) (remediation.BlockFacts, time.Time, error) {
+	return r.blockBy(ctx, r.blocks, account, now, fresh)
+}
+
+// blockBy is block with the credentials that are about to change it.
+func (r *reach) blockBy(ctx context.Context, cfg aws.Config, account posture.AccountID, now time.Time, fresh bool) (remediation.BlockFacts, time.Time, error) {
 	var told time.Time
 	if r.src.Organization == nil || r.src.Organization.Quarantine == nil {
 		return remediation.BlockFacts{}, told, nil
 	}
-	cfg := r.quarantiner()
 	facts := remediation.BlockFacts{}
 	pages := organizations.NewListPoliciesForTargetPaginator(organizations.NewFromConfig(cfg), &organizations.ListPoliciesForTargetInput{
 		TargetId: aws.String(string(account)), Filter: orgtypes.PolicyTypeServiceControlPolicy,
@@ -105,7 +107,69 @@ func (r *reach) block(ctx context.Context, account posture.AccountID, now time.T
 	return facts, told, nil
 }
 
-// quarantiner is the identity that reads, attaches and detaches the policy.
-func (r *reach) quarantiner() aws.Config {
-	return assume(r.base, r.src.Organization.Quarantine.RoleARN, r.src.Organization.ExternalID, "rootcheck-quarantine")
+// quarantiner is the identity that reads the policy.
+func (r *reach) quarantiner() aws.Config { return r.blocks }
+
+// quarantinerFor is the same role in a session of its own, whose name CloudTrail shows: for what changes something.
+func (r *reach) quarantinerFor(session string) aws.Config {
+	return r.as(r.base, r.src.Organization.Quarantine.RoleARN, session)
+}
+
+// equal reports whether two policy documents are the same apart from white space and the order of their fields.
+func equal(ours, theirs string) bool {
+	a, err := decode(json.NewDecoder(strings.NewReader(ours)))
+	if err != nil {
+		return false
+	}
+	d := json.NewDecoder(strings.NewReader(theirs))
+	b, err := decode(d)
+	if err != nil {
+		return false
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return false
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+var errDuplicate = errors.New("a field is there twice")
+
+// decode reads one JSON value and refuses a field that is there twice: which of the two AWS goes by is not ours to guess.
+func decode(d *json.Decoder) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch token {
+	case json.Delim('{'):
+		object := map[string]any{}
+		for d.More() {
+			key, err := d.Token()
+			if err != nil {
+				return nil, err
+			}
+			name, _ := key.(string)
+			if _, twice := object[name]; twice {
+				return nil, errDuplicate
+			}
+			if object[name], err = decode(d); err != nil {
+				return nil, err
+			}
+		}
+		_, err = d.Token()
+		return object, err
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			v, err := decode(d)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err = d.Token()
+		return list, err
+	default:
+		return token, nil
+	}
 }

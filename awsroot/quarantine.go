@@ -20,16 +20,25 @@ func (s *session) byQuarantine(ctx context.Context) error {
 	if s.facts.Gap != nil {
 		return nil
 	}
-	if err := s.readBlock(ctx); err != nil {
+	cfg := s.r.quarantinerFor(sessionName("quarantine", string(s.req.ID)))
+	read := func(ctx context.Context) error { return s.readBlock(ctx, cfg) }
+	if err := read(ctx); err != nil {
 		return err
 	}
 	s.found = s.facts.Block.Attached
-	s.back = s.readBlock
 	switch s.act {
 	case remediation.ActDeactivate:
-		s.call = func(ctx context.Context, _ posture.KeyID) (string, error) { return s.r.attach(ctx, s.req.Account) }
+		// An attempt before this one may be what attached it; before the first attempt nobody of ours has.
+		first := s.req.Attempt == 0
+		s.call = func(ctx context.Context, _ posture.KeyID) (string, error) {
+			id, there, err := s.r.attach(ctx, cfg, s.req.Account)
+			s.found = s.found || there && first
+			return id, err
+		}
+		s.back = s.reads(read, true)
 	case remediation.ActReactivate, remediation.ActLift:
-		s.call = func(ctx context.Context, _ posture.KeyID) (string, error) { return s.r.detach(ctx, s.req.Account) }
+		s.call = func(ctx context.Context, _ posture.KeyID) (string, error) { return s.r.detach(ctx, cfg, s.req.Account) }
+		s.back = s.reads(read, false)
 	case remediation.ActDelete:
 		return ErrNoMeans
 	default:
@@ -38,25 +47,42 @@ func (s *session) byQuarantine(ctx context.Context) error {
 	return nil
 }
 
-// attach blocks the root user of an account. That it was attached already is a success.
-func (r *reach) attach(ctx context.Context, account posture.AccountID) (string, error) {
-	out, err := organizations.NewFromConfig(once(r.quarantiner())).AttachPolicy(ctx, &organizations.AttachPolicyInput{
+// errNotReadBack is a change that AWS took and a reading right after it does not show.
+var errNotReadBack = errors.New("the reading after the call does not show it")
+
+// reads makes the reading after a call, which must show the policy as the call left it.
+func (s *session) reads(read func(context.Context) error, attached bool) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := read(ctx); err != nil {
+			return err
+		}
+		if !s.facts.Block.Known || s.facts.Block.Attached != attached {
+			return errNotReadBack
+		}
+		return nil
+	}
+}
+
+// attach blocks the root user of an account. there says that the policy was attached already: by whoever came between the
+// reading and the call.
+func (r *reach) attach(ctx context.Context, cfg aws.Config, account posture.AccountID) (id string, there bool, err error) {
+	out, err := organizations.NewFromConfig(once(cfg)).AttachPolicy(ctx, &organizations.AttachPolicyInput{
 		PolicyId: &r.src.Organization.Quarantine.PolicyID, TargetId: aws.String(string(account)),
 	})
-	var there *orgtypes.DuplicatePolicyAttachmentException
+	var duplicate *orgtypes.DuplicatePolicyAttachmentException
 	switch {
-	case errors.As(err, &there):
-		return "", nil
+	case errors.As(err, &duplicate):
+		return "", true, nil
 	case err != nil:
-		return "", err
+		return "", false, err
 	default:
-		return requestID(out.ResultMetadata), nil
+		return requestID(out.ResultMetadata), false, nil
 	}
 }
 
 // detach unblocks it. That it was not attached is a success.
-func (r *reach) detach(ctx context.Context, account posture.AccountID) (string, error) {
-	out, err := organizations.NewFromConfig(once(r.quarantiner())).DetachPolicy(ctx, &organizations.DetachPolicyInput{
+func (r *reach) detach(ctx context.Context, cfg aws.Config, account posture.AccountID) (string, error) {
+	out, err := organizations.NewFromConfig(once(cfg)).DetachPolicy(ctx, &organizations.DetachPolicyInput{
 		PolicyId: &r.src.Organization.Quarantine.PolicyID, TargetId: aws.String(string(account)),
 	})
 	var gone *orgtypes.PolicyNotAttachedException

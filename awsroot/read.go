@@ -51,17 +51,13 @@ func wantsRootProfile(req remediation.Request) bool {
 	return req.Version == 0 || req.State.InFlight() || req.State == remediation.Deleted
 }
 
-// member reports whether a root session is the way into the account.
+// member reports whether a root session is the way into the account. Nobody gets one into the management account, nor
+// into the account that the caller itself is in.
 func (r *reach) member(ctx context.Context, id posture.AccountID) bool {
 	if r.src.Organization == nil {
 		return false
 	}
-	c := r.remembered()
-	if !c.Known() && c.Gap == nil {
-		c = r.centralized(ctx, r.cfg.Now)
-		r.remember(c)
-	}
-	if !c.Known() || !c.Value {
+	if c := r.central(ctx); !c.Known() || !c.Value || r.management() == id {
 		return false
 	}
 	_, own, err := r.who.get(ctx)
@@ -77,7 +73,7 @@ func (r *reach) keys(ctx context.Context, f remediation.Facts) remediation.Facts
 }
 
 func (r *reach) readByRootSession(ctx context.Context, f remediation.Facts) remediation.Facts {
-	cfg, err := assumeRoot(ctx, r.base, f.Account, r.who.partition(ctx), auditTask)
+	cfg, err := r.rootSession(ctx, r.base, f.Account, r.who.partition(ctx), auditTask)
 	if err != nil {
 		return failed(f, gapOf(err))
 	}
@@ -91,17 +87,21 @@ func (r *reach) readByRootSession(ctx context.Context, f remediation.Facts) reme
 }
 
 func (r *reach) readByRole(ctx context.Context, f remediation.Facts, id posture.AccountID) remediation.Facts {
-	cfg, via, err := r.way(ctx, posture.Account{ID: id, Partition: r.who.partition(ctx), Role: posture.RoleManagement})
+	acc := posture.Account{ID: id, Partition: r.who.partition(ctx)}
+	if r.management() == id {
+		acc.Role = posture.RoleManagement
+	}
+	cfg, _, err := r.way(ctx, acc)
 	if err != nil {
-		return failed(f, wayGap(via, err))
+		return failed(f, wayGap(err))
 	}
 	c := iam.NewFromConfig(cfg)
 	summary, err := c.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
 	if err != nil {
-		return failed(f, roleGap(via, err))
+		return failed(f, gapOf(err))
 	}
 	f.AWS = serverTime(summary.ResultMetadata, f.AWS)
-	if flag, ok := summary.SummaryMap["AccountAccessKeysPresent"]; ok && flag == 0 {
+	if flag, ok := summary.SummaryMap["AccountAccessKeysPresent"]; ok && flag == 0 && genuine(summary.SummaryMap) {
 		f.NoKeys, f.KeysKnown, f.KeysAt = true, true, r.cfg.Now()
 		return f
 	}
@@ -127,7 +127,7 @@ func (r *reach) readByRootProfile(ctx context.Context, f remediation.Facts, c Co
 	return f
 }
 
-// rootProfile loads the operator's root profile. Nothing keeps it beyond the call.
+// rootProfile loads the operator's root profile. Nothing keeps it beyond the act: no cache, and no renewal.
 func (r *reach) rootProfile(ctx context.Context, c Config) (aws.Config, error) {
 	a := r.src.Account
 	return load(ctx, a.RootProfile, a.Region, c.Version, r.base.HTTPClient)

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
@@ -44,7 +50,10 @@ func (m *Remediator) Open(ctx context.Context, req remediation.Request, act reme
 	if act == remediation.ActDelete {
 		means = req.DeleteMeans
 	}
-	s := &session{r: r, req: req, act: act, now: m.cfg.Now, facts: remediation.Facts{Source: req.Source, Account: req.Account}}
+	if r.never(req, act) {
+		return nil, ErrNoMeans
+	}
+	s := &session{r: r, req: req, act: act, means: means, now: m.cfg.Now, facts: remediation.Facts{Source: req.Source, Account: req.Account}}
 	var err error
 	switch {
 	case means == remediation.MeansRootCredentials && r.src.Account != nil && r.src.Account.RootProfile != "":
@@ -63,11 +72,34 @@ func (m *Remediator) Open(ctx context.Context, req remediation.Request, act reme
 	return s, nil
 }
 
+// never reports what the operator's settings rule out, whatever a request says. The verbs ask too; this is the last door.
+func (r *reach) never(req remediation.Request, act remediation.Act) bool {
+	if r.exempt(req.Account) || !req.Account.Valid() {
+		return true
+	}
+	if r.src.Organization == nil || act == remediation.ActDelete {
+		return r.src.Organization != nil && r.management() == req.Account
+	}
+	q := r.src.Organization.Quarantine
+	switch act {
+	case remediation.ActDeactivate:
+		// A service control policy never binds the management account: it would be attached and block nothing.
+		return r.management() == req.Account || q != nil && slices.Contains(q.Except, req.Account)
+	case remediation.ActReactivate, remediation.ActLift:
+		return req.BlockFound
+	case remediation.ActDelete:
+		return false
+	default:
+		return true
+	}
+}
+
 // session is one opened act. It forgets its credentials when it is closed.
 type session struct {
 	r     *reach
 	req   remediation.Request
 	act   remediation.Act
+	means remediation.Means
 	now   clock
 	facts remediation.Facts
 	call  func(ctx context.Context, k posture.KeyID) (string, error) // the one changing call; returns AWS's request id
@@ -117,31 +149,50 @@ func (s *session) allows(p remediation.Permit) error {
 	switch {
 	case s.spent || s.call == nil:
 		return ErrSpent
-	case p.Act() != s.act, p.Account() != s.req.Account, p.Source() != s.req.Source, p.Request() != s.req.ID, p.Key() != s.req.Key.ID:
+	case p.Act() != s.act, p.Means() != s.means, p.Account() != s.req.Account, p.Source() != s.req.Source, p.Request() != s.req.ID, p.Key() != s.req.Key.ID:
 		return ErrWrongPermit
 	default:
 		return nil
 	}
 }
 
-// outcomeOf tells a definite answer from an unknown outcome. NoSuchEntity is no success: it says that somebody else was
-// first, and a reading tells the rest.
+// outcomeOf tells a definite answer from an unknown outcome. What is not a definite no is settled by a reading and, if that
+// shows nothing done, tried again under the same confirmation: so is a no that only means "not now", since the machine,
+// and not the SDK, repeats what changes something. NoSuchEntity is no success: it says that somebody else was first.
 func outcomeOf(err error) commands.Outcome {
 	if err == nil {
 		return commands.Outcome{Kind: remediation.Succeeded}
 	}
-	code := codeOf(err)
-	switch reason := reasonOf(err); {
-	case code == "NoSuchEntity":
-		return commands.Outcome{Kind: remediation.Unsure, Code: code}
-	case reason == posture.ReasonNoAnswer, reason == posture.ReasonGarbage && !strings.HasPrefix(code, "Validation"):
-		return commands.Outcome{Kind: remediation.Unsure, Code: code}
+	out := commands.Outcome{Kind: remediation.Unsure, Code: codeOf(err)}
+	status := statusCode(err)
+	definite := status >= http.StatusBadRequest && status < http.StatusInternalServerError && !garbledCode(err) && !throttled(err)
+	switch out.Code {
+	case "NoSuchEntity", "ExpiredToken", "ExpiredTokenException", "RequestTimeout", "RequestExpired", "RequestTimeTooSkewed",
+		"ConcurrentModificationException", "ConcurrentModification", "PolicyChangesInProgressException", "FinalizingOrganizationException",
+		"LimitExceeded":
+	case "PolicyTypeNotEnabledException", "PolicyNotFoundException":
+		out.Kind = remediation.Unavailable
+	case "ConstraintViolationException":
+		out.Kind = remediation.Refused
+		if full := (*orgtypes.ConstraintViolationException)(nil); errors.As(err, &full) && full.Reason == orgtypes.ConstraintViolationExceptionReasonMaxPolicyTypeAttachmentLimitExceeded {
+			out.Kind = remediation.Unavailable
+		}
 	default:
-		return commands.Outcome{Kind: remediation.Refused, Code: code}
+		if definite {
+			out.Kind = remediation.Refused
+		}
 	}
+	return out
 }
 
-// byRootProfile opens with the operator's root profile, which is loaded for this act alone.
+// garbledCode reports whether an error has no code of AWS's.
+func garbledCode(err error) bool {
+	var api smithy.APIError
+	return !errors.As(err, &api) || api.ErrorCode() == "" || api.ErrorCode() == unknownCode
+}
+
+// byRootProfile opens with the operator's root profile, which is loaded for this act alone. The credentials that were
+// looked at are the ones that are used: a profile that changes meanwhile changes nothing here.
 func (s *session) byRootProfile(ctx context.Context, c Config) error {
 	cfg, err := s.r.rootProfile(ctx, c)
 	if err != nil {
@@ -149,11 +200,12 @@ func (s *session) byRootProfile(ctx context.Context, c Config) error {
 	}
 	signs, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the root profile: %w", err)
 	}
 	if s.req.Key.ID.Same(posture.KeyID(signs.AccessKeyID)) {
 		return fmt.Errorf("%w: the key is the one that the root profile signs with", ErrNoMeans)
 	}
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(signs.AccessKeyID, signs.SecretAccessKey, signs.SessionToken)
 	if err := s.identify(ctx, cfg, s.r.base); err != nil {
 		return err
 	}
@@ -180,8 +232,8 @@ func (s *session) byRootProfile(ctx context.Context, c Config) error {
 // byDeleteSession opens a root session whose task policy allows DeleteAccessKey, in the confirmed account.
 func (s *session) byDeleteSession(ctx context.Context) error {
 	o := s.r.src.Organization
-	role := assume(s.r.base, o.Delete.RoleARN, o.ExternalID, "rootcheck-delete")
-	cfg, err := assumeRoot(ctx, role, s.req.Account, s.r.who.partition(ctx), deleteTask)
+	role := s.r.as(s.r.base, o.Delete.RoleARN, sessionName("delete", string(s.req.ID)))
+	cfg, err := s.r.rootSession(ctx, role, s.req.Account, s.r.who.partition(ctx), deleteTask)
 	if err != nil {
 		return err
 	}
@@ -191,7 +243,7 @@ func (s *session) byDeleteSession(ctx context.Context) error {
 	if err := s.list(ctx, cfg); err != nil {
 		return err
 	}
-	if err := s.readBlock(ctx); err != nil {
+	if err := s.readBlock(ctx, s.r.quarantiner()); err != nil {
 		return err
 	}
 	s.call = deleteKey(iam.NewFromConfig(once(cfg)))
@@ -201,17 +253,26 @@ func (s *session) byDeleteSession(ctx context.Context) error {
 
 // identify asks who the credentials are, and which account the key belongs to.
 func (s *session) identify(ctx context.Context, cfg, role aws.Config) error {
-	arn, account, err := rootCaller(ctx, cfg)
+	who, account, err := rootCaller(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	s.facts.Caller, s.facts.CallerOf = arn, account
-	s.facts.RootSession = strings.HasSuffix(arn, ":root") || strings.Contains(arn, ":assumed-root/")
+	s.facts.Caller, s.facts.CallerOf = who, account
+	s.facts.RootSession = rootARN(who, account)
 	if !s.req.Key.ID.Whole() {
 		return nil
 	}
 	s.facts.KeyAccount, err = accountOf(ctx, role, s.req.Key.ID)
 	return err
+}
+
+// rootARN reports whether an ARN is that of the account's root user, or of a privileged session of it.
+func rootARN(s string, account posture.AccountID) bool {
+	a, err := arn.Parse(s)
+	if err != nil || a.AccountID != string(account) || !account.Valid() {
+		return false
+	}
+	return a.Service == "iam" && a.Resource == "root" || a.Service == "sts" && strings.HasPrefix(a.Resource, "assumed-root")
 }
 
 // list reads the root user's keys into the facts.
@@ -225,8 +286,8 @@ func (s *session) list(ctx context.Context, cfg aws.Config) error {
 	return nil
 }
 
-func (s *session) readBlock(ctx context.Context) error {
-	block, _, err := s.r.block(ctx, s.req.Account, s.now(), true)
+func (s *session) readBlock(ctx context.Context, cfg aws.Config) error {
+	block, _, err := s.r.blockBy(ctx, cfg, s.req.Account, s.now(), true)
 	if err != nil {
 		return err
 	}
@@ -264,18 +325,19 @@ func (m *Remediator) Detach(ctx context.Context, source string, account posture.
 	switch {
 	case !receipt.Valid() || e.Action != audit.BlockDetached || e.Account != string(account) || e.Source != source:
 		return commands.Outcome{Kind: remediation.Refused, Code: ErrWrongPermit.Error()}
-	case !ok || r.src.Organization == nil || r.src.Organization.Quarantine == nil:
+	case !ok || r.src.Organization == nil || r.src.Organization.Quarantine == nil || r.exempt(account):
 		return commands.Outcome{Kind: remediation.Refused, Code: ErrNoMeans.Error()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout+2*time.Second)
 	defer cancel()
-	id, err := r.detach(ctx, account)
+	cfg := r.quarantinerFor(sessionName("release", string(account)))
+	id, err := r.detach(ctx, cfg, account)
 	out := outcomeOf(err)
 	out.AWSID = id
 	if out.Kind != remediation.Succeeded {
 		return out
 	}
-	block, told, err := r.block(ctx, account, m.cfg.Now(), false)
+	block, told, err := r.blockBy(ctx, cfg, account, m.cfg.Now(), false)
 	if err != nil || block.Attached {
 		return commands.Outcome{Kind: remediation.Unsure, Code: "not read back", AWSID: id}
 	}

@@ -154,7 +154,7 @@ func (l *look) report(ctx context.Context) {
 	if err != nil {
 		g := gapOf(err)
 		if errors.Is(err, errNoRootRow) {
-			g = posture.Gap{Reason: posture.ReasonNotOffered, Detail: err.Error()}
+			g = posture.Gap{Reason: posture.ReasonNotOffered, Detail: err.Error(), Fix: posture.ReasonNotOffered.Fix()}
 		}
 		l.e.Keys, l.e.SignIn = posture.Missing[[]posture.Key](posture.SourceReport, g), posture.Missing[posture.Use](posture.SourceReport, g)
 		l.e.KeyUse = posture.Missing[posture.Use](posture.SourceReport, g)

@@ -3,6 +3,7 @@ package awsroot
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,9 +41,57 @@ func assumeRoot(ctx context.Context, from aws.Config, account posture.AccountID,
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" {
 		return aws.Config{}, errNoCredentials
 	}
-	cfg := from.Copy()
+	cfg := unrenewed(from)
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, aws.ToString(c.SessionToken))
 	return cfg, nil
+}
+
+// rootSession is assumeRoot, and remembers whose session it is where the event history is going to be read.
+func (r *reach) rootSession(ctx context.Context, from aws.Config, account posture.AccountID, partition, task string) (aws.Config, error) {
+	cfg, err := assumeRoot(ctx, from, account, partition, task)
+	if err != nil || !r.cloudTrail() {
+		return cfg, err
+	}
+	if c, err := cfg.Credentials.Retrieve(ctx); err == nil {
+		r.mints.add(c.AccessKeyID, r.cfg.Now())
+	}
+	return cfg, nil
+}
+
+// mints are the ids of the keys of the root sessions that this process opened, so that the event history can tell them
+// from sessions that others opened. Nothing else in an event would do: a name or a source identity can be copied. After a
+// restart our own older sessions count as activity for as long as the policy looks back, which errs on the loud side.
+type mints struct {
+	mu    sync.Mutex
+	at    map[string]time.Time
+	swept time.Time
+}
+
+// mintsKept is longer than a session lives (15 minutes at most) plus the time that an event takes to be delivered.
+const mintsKept = 2 * time.Hour
+
+func (m *mints) add(id string, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.at == nil {
+		m.at = map[string]time.Time{}
+	}
+	if now.Sub(m.swept) > mintsKept/4 {
+		for k, at := range m.at {
+			if now.Sub(at) > mintsKept {
+				delete(m.at, k)
+			}
+		}
+		m.swept = now
+	}
+	m.at[id] = now
+}
+
+func (m *mints) ours(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.at[id]
+	return ok
 }
 
 var errNoCredentials = errors.New("the answer to AssumeRoot holds no credentials")

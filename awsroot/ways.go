@@ -64,12 +64,7 @@ func (r *reach) waysOfSingle(ctx context.Context, w *commands.Ways) {
 }
 
 func (r *reach) waysOfMember(ctx context.Context, id posture.AccountID, w *commands.Ways) {
-	centralized := r.remembered()
-	if !centralized.Known() && centralized.Gap == nil {
-		centralized = r.centralized(ctx, r.cfg.Now)
-		r.remember(centralized)
-	}
-	open := centralized.Known() && centralized.Value
+	centralized := r.central(ctx)
 	switch o := r.src.Organization; {
 	case o.Quarantine != nil && slices.Contains(o.Quarantine.Except, id):
 		w.Deactivate = remediation.MeansGuided
@@ -84,9 +79,14 @@ func (r *reach) waysOfMember(ctx context.Context, id posture.AccountID, w *comma
 	switch o := r.src.Organization; {
 	case o.Delete == nil:
 		w.Delete, w.WhyDelete = remediation.MeansGuided, "Deletion by the bot is not switched on: the owner deletes the key in the console."
-	case !open:
+	case centralized.Known() && !centralized.Value:
 		w.Delete = remediation.MeansNone
 		w.WhyDelete = "Centralized root access is not enabled in this organization, so nobody but the root user can delete its keys. " + posture.ReasonFeatureOff.Fix()
+	case !centralized.Known():
+		w.Delete, w.WhyDelete = remediation.MeansNone, "Whether root access is centralized could not be read, so the bot deletes nothing."
+		if g := centralized.Gap; g != nil {
+			w.WhyDelete = "Whether root access is centralized could not be read: " + g.Reason.Phrase() + ". " + g.Fix
+		}
 	default:
 		w.Delete = remediation.MeansOrganization
 		w.WhyDelete = "The key is deleted in a privileged root session whose task policy allows little else."
