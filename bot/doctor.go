@@ -46,7 +46,7 @@ type Scope struct {
 	For  string
 }
 
-// Scopes are the rights of the manifest, each with what needs it. https://docs.slack.dev/reference/scopes
+// Scopes are the rights of manifest.yaml, each with what needs it. https://docs.slack.dev/reference/scopes
 func Scopes() []Scope {
 	return []Scope{
 		{"commands", "/rootcheck"},
@@ -57,6 +57,8 @@ func Scopes() []Scope {
 		{"usergroups:read", "usergroups.users.list: groups of approvers"},
 		{"channels:read", "conversations.info and conversations.members: who is in the bot's channel"},
 		{"groups:read", "conversations.info and conversations.members, where the channel is private"},
+		{"channels:history", "conversations.history: whether a message was posted, where the answer was lost"},
+		{"groups:history", "conversations.history, where the channel is private"},
 	}
 }
 

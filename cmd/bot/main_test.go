@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/app"
 	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/bot"
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/sim/awssim"
 	"github.com/rootcheck-bot/rootcheck/sim/slacksim"
@@ -64,10 +66,18 @@ type stage struct {
 	foreign   *httptest.Server
 }
 
+func allScopes() []string {
+	var names []string
+	for _, s := range bot.Scopes() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
 func newStage() *stage {
 	s := &stage{
 		org:       awssim.New(awssim.Config{Now: time.Now, Consistency: -1}),
-		workspace: slacksim.New(slacksim.Config{Now: time.Now, DisableRateLimits: true}),
+		workspace: slacksim.New(slacksim.Config{Now: time.Now, DisableRateLimits: true, BotScopes: allScopes()}),
 	}
 	slacksim.Demo(s.workspace)
 	mux := http.NewServeMux()
@@ -122,8 +132,7 @@ func staged(ts *testscript.TestScript) *stage {
 	return s
 }
 
-// orderAWS changes the organization: aws feature NAME on|off; aws rename ID NAME; aws policy attach|detach ID TARGET;
-// aws fault KIND ACTION [ACCOUNT [TIMES]]; aws document ID FILE.
+// orderAWS changes the organization: aws feature NAME on|off; aws rename ID FILE; aws fault KIND ACTION [ACCOUNT|- [TIMES]].
 func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 	s := staged(ts)
 	body, path := map[string]any{}, ""
@@ -132,10 +141,6 @@ func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 		path, body = "feature", map[string]any{"feature": args[1], "enabled": args[2] == "on"}
 	case "rename":
 		path, body = "account", map[string]any{"account": args[1], "name": ts.ReadFile(args[2])}
-	case "policy":
-		path, body = "policy", map[string]any{"do": args[1], "policy_id": args[2], "target": args[3]}
-	case "document":
-		path, body = "policy", map[string]any{"do": "update", "policy_id": args[1], "content": ts.ReadFile(args[2])}
 	case "fault":
 		path, body = "fault", map[string]any{"kind": args[1], "action": args[2]}
 		if len(args) > 3 && args[3] != "-" {
@@ -158,14 +163,13 @@ func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// orderSlack changes the workspace: slack scopes SCOPE…; slack person ID deactivated|guest|member; slack leave CHANNEL.
+// orderSlack changes the workspace: slack scopes [-SCOPE…] grants all but those; slack channel ID shared|left makes a
+// channel that is shared with another company, or that the bot is not in.
 func orderSlack(ts *testscript.TestScript, _ bool, args []string) {
 	s := staged(ts)
 	switch args[0] {
 	case "scopes":
-		s.workspace.SetBotScopes(args[1:]...)
-	case "person":
-		s.workspace.AddUser(slacksim.User{ID: args[1], Name: "x", RealName: "X", Deleted: args[2] == "deactivated", Guest: args[2] == "guest"})
+		s.workspace.SetBotScopes(slices.DeleteFunc(allScopes(), func(name string) bool { return slices.Contains(args[1:], "-"+name) })...)
 	case "channel":
 		c := slacksim.Channel{ID: args[1], Name: "elsewhere", Members: []string{slacksim.UserAna}}
 		if args[2] == "shared" {
