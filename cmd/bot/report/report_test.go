@@ -1,0 +1,77 @@
+package report
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/app"
+)
+
+func TestCleanTextMovesNothingOnATerminal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ in, want string }{
+		"plain text stays":                    {"acme-payments", "acme-payments"},
+		"Korean stays":                        {"결제 계정", "결제 계정"},
+		"an escape sequence loses its escape": {"a\x1b[2Jb", "a[2Jb"},
+		"a C1 control sequence goes":          {"a\u009b2Jb", "a2Jb"},
+		"a change of direction goes":          {"a\u202eb\u2066c", "abc"},
+		"what is not seen goes":               {"a\u200bb\u2060c\ufeffd", "abcd"},
+		"lines become one":                    {"a\nb\r\nc", "a b  c"},
+		"broken UTF-8 goes":                   {"a\xffb", "ab"},
+		"a bell and a null go":                {"a\x07\x00b", "ab"},
+		"fillers that look like nothing go":   {"a\u3164b", "ab"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := clean(c.in); got != c.want {
+				t.Errorf("%q became %q, want %q", c.in, got, c.want)
+			}
+		})
+	}
+}
+
+func TestNamesFitTheirColumn(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"short": "short", "exactly-10": "exactly-10", "more-than-10": "more-than…", "가나다라마바": "가나다라…"} {
+		if got := fit(in, 10); got != want || width(got) > 10 {
+			t.Errorf("%q became %q of %d columns, want %q", in, got, width(got), want)
+		}
+	}
+}
+
+func TestNumbersHaveTheirThousandsApart(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0", 12: "12", 999: "999", 1000: "1,000", 1234567: "1,234,567"} {
+		if got := number(n); got != want {
+			t.Errorf("%d is written %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestNoCellIsAFormula(t *testing.T) {
+	t.Parallel()
+	for _, cell := range []string{"=1+1", "+1", "-1", "@SUM(A1)", "|cmd", "%x", "＝1", "  =1"} {
+		if got := harmless(cell); got[0] != '\'' {
+			t.Errorf("%q stays %q", cell, got)
+		}
+	}
+	if got := harmless("acme"); got != "acme" {
+		t.Errorf("acme became %q", got)
+	}
+}
+
+func TestProgressSaysHowFarAndHowLong(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, time.November, 21, 9, 0, 0, 0, time.UTC)
+	p := NewProgress(nil, false, func() time.Time { return now })
+	for want, at := range map[string]app.Progress{
+		"10 of 20 so far accounts looked at":                                  {Done: 10, Listed: 20},
+		"1,000 of 4,000 accounts looked at, about 3m0s left":                  {Done: 1000, Listed: 4000, Complete: true},
+		"19 of 20 accounts looked at, 1 to be looked at again, about 3s left": {Done: 19, Listed: 20, Again: 1, Complete: true},
+		"20 of 20 accounts looked at":                                         {Done: 20, Listed: 20, Complete: true},
+	} {
+		if got := p.text(at, now.Add(time.Minute)); got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	}
+}
