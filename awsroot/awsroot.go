@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"slices"
@@ -180,7 +181,7 @@ func load(ctx context.Context, profile, region, version string, client aws.HTTPC
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				// The client-wide retry quota would fail every account of a scan that is throttled for a while.
 				o.RateLimiter = ratelimit.None
-				o.MaxAttempts, o.MaxBackoff = 5, 3*time.Second
+				o.MaxAttempts, o.Backoff = 5, retry.BackoffDelayerFunc(backoff)
 				o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(retryable)}, o.Retryables...)
 			})
 		}),
@@ -199,6 +200,17 @@ func load(ctx context.Context, profile, region, version string, client aws.HTTPC
 		cfg.Region = defaultRegion
 	}
 	return cfg, nil
+}
+
+// backoff waits longer after throttling, where the limiter slows down as well, than after a failure of a moment.
+func backoff(attempt int, err error) (time.Duration, error) {
+	const most = 3 * time.Second
+	base := 100 * time.Millisecond
+	if throttled(err) {
+		base = 500 * time.Millisecond
+	}
+	d := min(base<<min(max(attempt-1, 0), 6), most)
+	return d/2 + rand.N(d/2), nil //nolint:gosec // Only so that callers do not come back at once.
 }
 
 // retryable adds to the SDK's judgement. A call that hung once would hold a worker for each attempt: whoever asked asks

@@ -42,6 +42,19 @@ func (r *rig) advance(d time.Duration) {
 
 const policyID = awssim.QuarantinePolicyID
 
+// setAWS points the SDK at an endpoint and away from everything else on this machine.
+func setAWS(t testing.TB, endpoint string) {
+	t.Helper()
+	dir := t.TempDir()
+	for k, v := range map[string]string{
+		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "made-up",
+		"AWS_REGION": "us-east-1", "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"), "AWS_CONFIG_FILE": filepath.Join(dir, "config"),
+		"AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(k, v)
+	}
+}
+
 // newRig sets the process's environment, so its tests do not run in parallel.
 func newRig(t *testing.T, change func(*awsroot.Config)) *rig {
 	t.Helper()
@@ -58,13 +71,8 @@ func newRig(t *testing.T, change func(*awsroot.Config)) *rig {
 	if err := os.WriteFile(filepath.Join(dir, "credentials"), []byte(profiles), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for k, v := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL + "/aws/", "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "made-up",
-		"AWS_REGION": "us-east-1", "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"), "AWS_CONFIG_FILE": filepath.Join(dir, "config"),
-		"AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
-	} {
-		t.Setenv(k, v)
-	}
+	setAWS(t, server.URL+"/aws/")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(dir, "credentials"))
 	c := awsroot.Config{
 		Sources: []awsroot.Source{
 			{Name: "acme", Organization: &awsroot.Organization{Delete: &awsroot.Delete{}, Quarantine: &awsroot.Quarantine{PolicyID: policyID}}},
