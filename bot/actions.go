@@ -166,11 +166,11 @@ func (b *Bot) onStep(act string, draw func(form) slack.ModalViewRequest, do verb
 		}
 		p := place{Source: r.Source, Account: r.Account, What: keyHandle(r.Key)}
 		if r.State.Ended() || !r.Current(version) {
-			_, err := do(ctx, c.actor, id, version, "")
+			_, err = do(ctx, c.actor, id, version, "")
 			b.redrawCard(ctx, p)
 			return err
 		}
-		if err := b.may(ctx, c, act); err != nil {
+		if err = b.may(ctx, c, act); err != nil {
 			return err
 		}
 		pre, err := b.stored(ctx, p)

@@ -116,12 +116,7 @@ func stale(err error) bool {
 	case errors.As(err, &machine):
 		c = machine.Code
 	}
-	switch c {
-	case remediation.RefuseEnded, remediation.RefuseOutdated, remediation.RefuseNotNow, remediation.RefuseExpired:
-		return true
-	default:
-		return false
-	}
+	return c == remediation.RefuseEnded || c == remediation.RefuseOutdated || c == remediation.RefuseNotNow || c == remediation.RefuseExpired
 }
 
 // redrawCard puts the card's redrawing into the outbox. The click was answered already; a failure only delays it.

@@ -111,7 +111,7 @@ func facts(title string, pairs ...string) slack.Block {
 
 func line() slack.Block { return slack.NewDividerBlock() }
 
-// button is a control. about completes the label for those who hear the screen: "Confirm… for key AKIA…7XQ2".
+// button is a control. The second label completes the label for those who hear the screen: "Confirm… for key AKIA…7XQ2".
 func button(id, value, label, about string) *slack.ButtonBlockElement {
 	b := slack.NewButtonBlockElement(id, value, plain(label, maxButtonText))
 	if about != "" {

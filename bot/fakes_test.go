@@ -205,7 +205,6 @@ type store struct {
 	items  map[string]commands.Item
 	leased map[string]int64
 	fence  int64
-	put    []string // kinds, in order
 	broken error
 	wake   chan struct{}
 	board  map[string]commands.MessageRef
@@ -222,7 +221,6 @@ func (s *store) Put(_ context.Context, i commands.Item) error {
 		return s.broken
 	}
 	s.items[i.Key] = i
-	s.put = append(s.put, i.Kind)
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -265,18 +263,6 @@ func (s *store) waiting() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.items)
-}
-
-func (s *store) envelopes() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for _, k := range s.put {
-		if k == "slack.envelope" {
-			n++
-		}
-	}
-	return n
 }
 
 func (s *store) Message(_ context.Context, key string) (commands.MessageRef, error) {

@@ -138,12 +138,6 @@ func digestOf(accounts int, name string) commands.Digest {
 	return d
 }
 
-func evidence() commands.AccountView {
-	a := account("Payments", remediation.MeansOrganization)
-	a.Look.Evidence.Centralized = posture.Told(true, "ListOrganizationsFeatures", noon())
-	return a
-}
-
 func leaf(seq int64) audit.Leaf {
 	return audit.Leaf{Seq: seq, Event: audit.Event{
 		At: noon(), Actor: audit.User(ben, "T0"), Action: audit.RemediationConfirmed, Outcome: audit.OutcomeDone, Reason: hostile(),

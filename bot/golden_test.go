@@ -253,7 +253,7 @@ func TestWhatIsShownIsWhatWasReviewed(t *testing.T) {
 				}
 				continue
 			}
-			want, err := os.ReadFile(path) //nolint:gosec // a file of the test
+			want, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}

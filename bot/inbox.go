@@ -113,16 +113,12 @@ func (in *inbox) giveUp(d *delivery) bool {
 // receive takes an event of a socket. It returns at once, because a reader that waits loses what comes after.
 func (b *Bot) receive(ctx context.Context, s socket, e socketmode.Event) {
 	r := e.Request
-	switch e.Type {
-	case socketmode.EventTypeEventsAPI, socketmode.EventTypeInteractive, socketmode.EventTypeSlashCommand:
-	case socketmode.EventTypeErrorWriteFailed, socketmode.EventTypeIncomingError:
+	if e.Type == socketmode.EventTypeErrorWriteFailed || e.Type == socketmode.EventTypeIncomingError {
 		b.log.WarnContext(ctx, "socket trouble", "event", string(e.Type))
-		return
-	default:
 		return
 	}
 	if r == nil || r.EnvelopeID == "" {
-		return
+		return // the socket's own affairs: connecting, hello
 	}
 	b.taking.Go(func() {
 		defer b.recovered(ctx, "take an envelope")

@@ -23,6 +23,7 @@ import (
 func scopesOf() map[string][]string {
 	return map[string][]string{
 		"AuthTestContext":               nil,
+		"StartSocketModeContext":        nil, // by the app-level token, with connections:write
 		"OpenViewContext":               nil,
 		"UpdateViewContext":             nil,
 		"PublishViewContext":            nil,

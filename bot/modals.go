@@ -191,16 +191,13 @@ func (f form) breakGlass() slack.ModalViewRequest {
 
 // pendingAct is the act that a pending request would lead to.
 func pendingAct(r remediation.Request) (remediation.Act, remediation.Means) {
-	switch r.State {
-	case remediation.DeleteRequested, remediation.DeleteApproved:
+	if r.State == remediation.DeleteRequested {
 		return remediation.ActDelete, r.DeleteMeans
-	case remediation.ReactivateRequested:
-		return remediation.ActReactivate, r.Means
-	case remediation.LiftRequested:
-		return remediation.ActLift, r.Means
-	default:
-		return remediation.ActDeactivate, r.Means
 	}
+	acts := map[remediation.State]remediation.Act{
+		remediation.ReactivateRequested: remediation.ActReactivate, remediation.LiftRequested: remediation.ActLift,
+	}
+	return or(acts[r.State], remediation.ActDeactivate), r.Means
 }
 
 // confirm is the second confirmation: the same consequence that the requester read, with the facts of this moment.

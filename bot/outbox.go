@@ -45,7 +45,7 @@ func (b *Bot) Handlers() map[string]commands.Handler {
 
 func cardKey(p place) string { return "card/" + p.Source + "/" + string(p.Account) }
 
-// pending is the channel of a message that is about to be posted, as the board has it. Found by a later attempt it means
+// The channel pending is that of a message that is about to be posted, as the board has it. Found by a later attempt it means
 // that nobody knows whether the message was posted.
 const pending = "pending"
 

@@ -154,13 +154,8 @@ func channelName(id string) string {
 // keyDM draws the owner's message about a step on a key that only they can take.
 func keyDM(v voice, a commands.AccountView, r remediation.Request, channel string) message {
 	acc := a.Look.Evidence.Account
-	step := "deactivate"
-	switch r.State {
-	case remediation.AwaitingOwnerDelete:
-		step = "delete"
-	case remediation.Reactivating:
-		step = "reactivate"
-	}
+	steps := map[remediation.State]string{remediation.AwaitingOwnerDelete: "delete", remediation.Reactivating: "reactivate"}
+	step := or(steps[r.State], "deactivate")
 	blocks := []slack.Block{
 		heading(v.say("dm.key.title."+step, arg{"Account": outside(acc.Label(), nameLength).plain()})),
 		small("`"+string(acc.ID)+"`", keyName(v, r.Key)),

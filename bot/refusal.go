@@ -67,20 +67,11 @@ func isRefusal(err error) bool {
 
 // fieldOf is the modal's field that a refusal speaks of, or "".
 func fieldOf(err error) string {
-	var refused *commands.Refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*commands.Refusal](err); ok {
 		return refused.Field
 	}
-	var machine *remediation.Refusal
-	if errors.As(err, &machine) {
-		switch machine.Code {
-		case remediation.RefuseReason:
-			return fieldReason
-		case remediation.RefuseInUse:
-			return fieldOverride
-		default:
-			return ""
-		}
+	if machine, ok := errors.AsType[*remediation.Refusal](err); ok {
+		return map[remediation.RefusalCode]string{remediation.RefuseReason: fieldReason, remediation.RefuseInUse: fieldOverride}[machine.Code]
 	}
 	return ""
 }

@@ -79,10 +79,10 @@ func (b *Bot) interaction(ctx context.Context, e envelope, c *call) error {
 		return nil
 	}
 	c.v = b.voiceOf(ctx, i.User.ID)
-	switch i.Type {
-	case slack.InteractionTypeBlockActions:
+	if i.Type == slack.InteractionTypeBlockActions {
 		b.action(ctx, *c, i)
-	case slack.InteractionTypeViewSubmission:
+	}
+	if i.Type == slack.InteractionTypeViewSubmission {
 		b.submission(ctx, *c, i)
 	}
 	return nil

@@ -14,7 +14,7 @@ const maxQuery = 200
 // slash answers /rootcheck.
 func (b *Bot) slash(ctx context.Context, c call, text string) {
 	var words []string
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		words = append(words, unescape(w))
 	}
 	if n := len(words); n > 0 && strings.EqualFold(words[n-1], "share") {

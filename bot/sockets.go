@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"log"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -61,8 +59,14 @@ func (o *oneOpening) Do(r *http.Request) (*http.Response, error) {
 	if o.used.Swap(true) {
 		return nil, errOneLife
 	}
-	return o.next.Do(r)
+	return o.next.Do(r) //nolint:gosec // the address is the operator's own setting
 }
+
+// silent keeps the library's own log away: it would write tickets, which are secrets, to the standard error.
+type silent struct{}
+
+// Output writes nothing.
+func (silent) Output(int, string) error { return nil }
 
 // sockets supervises all sockets.
 type sockets struct {
@@ -95,8 +99,7 @@ func (s *sockets) run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	var fatal *SetupError
-	if errors.As(context.Cause(ctx), &fatal) {
+	if fatal, ok := errors.AsType[*SetupError](context.Cause(ctx)); ok {
 		return fatal
 	}
 	return nil
@@ -106,16 +109,17 @@ func (s *sockets) run(ctx context.Context) error {
 func (s *sockets) keep(ctx context.Context, n int) error {
 	wait := minBackOff
 	for ctx.Err() == nil {
-		began := time.NewTimer(livedLong)
+		var lived atomic.Bool
+		old := time.AfterFunc(livedLong, func() { lived.Store(true) })
 		err := s.live(ctx, n)
-		lived := !began.Stop()
+		old.Stop()
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
 		if sentence, fatal := fatalSentence(errorWord(err), "SLACK_APP_TOKEN"); fatal {
 			return &SetupError{sentence}
 		}
-		if lived {
+		if lived.Load() {
 			wait = minBackOff
 		}
 		hold := wait
@@ -126,7 +130,7 @@ func (s *sockets) keep(ctx context.Context, n int) error {
 		hold += rand.N(hold/2 + 1) //nolint:gosec // jitter needs no secrecy
 		s.cfg.Log.InfoContext(ctx, "socket closed", "socket", n, "reconnect_in", hold, "error", err)
 		if pause(ctx, hold) != nil {
-			return nil
+			break
 		}
 		wait = min(2*wait, maxBackOff)
 	}
@@ -150,7 +154,7 @@ func (s *sockets) live(ctx context.Context, n int) error {
 	defer stop()
 	api := slack.New(s.cfg.BotToken, slack.OptionAppLevelToken(s.cfg.AppToken), slack.OptionAPIURL(s.cfg.APIURL),
 		slack.OptionHTTPClient(&oneOpening{next: s.cfg.HTTP}))
-	sm := socketmode.New(api, socketmode.OptionLog(log.New(io.Discard, "", 0)))
+	sm := socketmode.New(api, socketmode.OptionLog(silent{}))
 	ended := make(chan error, 1)
 	go func() { ended <- sm.RunContext(ctx) }()
 	defer s.down(n)
@@ -163,29 +167,32 @@ func (s *sockets) live(ctx context.Context, n int) error {
 			}
 			return err
 		case e := <-sm.Events:
-			switch e.Type {
-			case socketmode.EventTypeHello:
-				s.up(n, e.Request)
-			case socketmode.EventTypeConnectionError:
-				if failed, ok := e.Data.(*slack.ConnectionErrorEvent); ok && !errors.Is(failed.ErrorObj, errOneLife) {
+			if failed, ok := e.Data.(*slack.ConnectionErrorEvent); ok {
+				if !errors.Is(failed.ErrorObj, errOneLife) {
 					why = failed.ErrorObj
 				}
 				stop()
-			case socketmode.EventTypeErrorBadMessage:
-				s.bad(ctx, sm, e)
-			default:
-				s.receive(sm, e)
 			}
+			s.event(ctx, n, sm, e)
 		}
 	}
 }
 
-// bad acknowledges an envelope that cannot be read, so that Slack does not send it again and again.
-func (s *sockets) bad(ctx context.Context, sm socket, e socketmode.Event) {
-	b, ok := e.Data.(*socketmode.ErrorBadMessage)
-	if !ok {
+// event hands on what a socket brought.
+func (s *sockets) event(ctx context.Context, n int, sm socket, e socketmode.Event) {
+	if b, ok := e.Data.(*socketmode.ErrorBadMessage); ok {
+		s.bad(ctx, sm, b)
 		return
 	}
+	if e.Type == socketmode.EventTypeHello {
+		s.up(ctx, n, e.Request)
+		return
+	}
+	s.receive(sm, e)
+}
+
+// bad acknowledges an envelope that cannot be read, so that Slack does not send it again and again.
+func (s *sockets) bad(ctx context.Context, sm socket, b *socketmode.ErrorBadMessage) {
 	var named struct {
 		ID string `json:"envelope_id"`
 	}
@@ -205,7 +212,7 @@ func ack(ctx context.Context, s socket, id string, payload any) error {
 	return s.AckCtx(ctx, id, payload)
 }
 
-func (s *sockets) up(n int, r *socketmode.Request) {
+func (s *sockets) up(ctx context.Context, n int, r *socketmode.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alive[n] = s.cfg.Now()
@@ -216,7 +223,7 @@ func (s *sockets) up(n int, r *socketmode.Request) {
 	if r != nil {
 		open = r.NumConnections
 	}
-	s.cfg.Log.Info("socket open", "socket", n, "connections", open)
+	s.cfg.Log.InfoContext(ctx, "socket open", "socket", n, "connections", open)
 }
 
 func (s *sockets) down(n int) {

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -67,9 +68,11 @@ func wanted(r remediation.Request) string {
 
 // noteLine says what last happened, where the state alone does not, with the next step.
 func noteLine(v voice, r remediation.Request) string {
-	switch r.Note {
-	case "", remediation.NoteRequested, remediation.NoteConfirmed, remediation.NoteDeleteAsked,
-		remediation.NoteReactivateAsk, remediation.NoteLiftAsked:
+	said := []remediation.Note{
+		"", remediation.NoteRequested, remediation.NoteConfirmed, remediation.NoteDeleteAsked, remediation.NoteReactivateAsk,
+		remediation.NoteLiftAsked,
+	}
+	if slices.Contains(said, r.Note) {
 		return "" // the lines on who asked and who confirmed say it
 	}
 	return note(v, r, r.Note)
@@ -78,12 +81,10 @@ func noteLine(v voice, r remediation.Request) string {
 // note is the sentence of a note.
 func note(v voice, r remediation.Request, n remediation.Note) string {
 	detail := outside(r.NoteDetail, 80).mrkdwn()
-	switch n {
-	case remediation.NoteGate:
-		if id := "gate." + r.NoteDetail; v.has(id) {
-			detail = v.say(id)
-		}
-	case remediation.NoteReadingMissing:
+	if id := "gate." + r.NoteDetail; n == remediation.NoteGate && v.has(id) {
+		detail = v.say(id)
+	}
+	if n == remediation.NoteReadingMissing {
 		detail = gapPhrase(v, posture.Reason(r.NoteDetail))
 	}
 	id := "note." + string(n)

@@ -151,8 +151,7 @@ func (w *Workspace) checkChannel(ctx context.Context) error {
 
 // code is the error that Slack named, or "".
 func code(err error) string {
-	var named slack.SlackErrorResponse
-	if errors.As(err, &named) {
+	if named, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return named.Err
 	}
 	return ""
@@ -406,8 +405,7 @@ func (w *Workspace) respond(ctx context.Context, to string, m *slack.WebhookMess
 }
 
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
