@@ -85,7 +85,7 @@ func (s *Service) change(ctx context.Context, t turn, r remediation.Request, e r
 		c.Request = &next
 		c.Audit = append(c.Audit, record(t.actor, now, r.State, next, e, d.Action))
 	}
-	items, err := s.items(ctx, r, d, now)
+	items, err := s.queueing(ctx, d.Next, d.Effects)
 	c.Queue = append(c.Queue, items...)
 	return c, err
 }
@@ -156,25 +156,7 @@ func outcomeOf(a audit.Action) audit.Outcome {
 	}
 }
 
-// items turns the effects of a decision into work.
-func (s *Service) items(ctx context.Context, before remediation.Request, d remediation.Decision, now time.Time) ([]Item, error) {
-	return s.queueing(ctx, d.Next, effects(before, d, now))
-}
-
-// effects are those of the decision, and the release of a block that the machine may not know of: one that was intended
-// and never seen.
-func effects(before remediation.Request, d remediation.Decision, now time.Time) []remediation.Effect {
-	out := d.Effects
-	r := d.Next
-	if !d.Changed || !r.State.Ended() || before.State.Ended() || r.Means != remediation.MeansOrganization || r.BlockHeld {
-		return out
-	}
-	if r.ActedOn {
-		out = append(out[:len(out):len(out)], remediation.Effect{Kind: remediation.EffectRelease, Note: r.Note, At: now})
-	}
-	return out
-}
-
+// queueing turns effects into work.
 func (s *Service) queueing(ctx context.Context, r remediation.Request, effects []remediation.Effect) ([]Item, error) {
 	items := make([]Item, 0, len(effects))
 	for _, e := range effects {

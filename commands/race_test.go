@@ -159,12 +159,21 @@ func TestAnOutcomeThatNobodySawIsReadFromAWS(t *testing.T) {
 
 func TestABlockThatMayBeThereIsTakenOffWhenItsRequestFails(t *testing.T) {
 	t.Parallel()
+	for name, code := range map[string]string{"AWS attached it and said no": "effect", "AWS said no": "AccessDenied"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failsToBlock(t, code)
+		})
+	}
+}
+
+func failsToBlock(t *testing.T, code string) {
+	t.Helper()
 	w := newWorld(t)
 	w.scan()
-	// AWS attaches the policy and says no: the request fails, and nothing may be left behind.
 	w.at(func() {
 		w.fate = func(string) commands.Outcome {
-			return commands.Outcome{Kind: remediation.Refused, Code: "effect"}
+			return commands.Outcome{Kind: remediation.Refused, Code: code}
 		}
 	})
 	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
@@ -183,6 +192,9 @@ func TestABlockThatMayBeThereIsTakenOffWhenItsRequestFails(t *testing.T) {
 	w.at(func() {
 		if w.accounts[member].attached {
 			t.Error("the account is still blocked")
+		}
+		if detached := slices.Contains(w.calls, "detach "+string(member)); detached != (code == "effect") {
+			t.Errorf("calls are %v", w.calls)
 		}
 	})
 }

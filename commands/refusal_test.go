@@ -266,6 +266,64 @@ func TestAPauseStopsEverythingButAnUndo(t *testing.T) {
 	if got := w.wantState(r.ID, remediation.Failed); got.NoteDetail != string(remediation.GatePaused) || len(w.changes()) != before {
 		t.Errorf("gate %q and calls %v", got.NoteDetail, w.changes())
 	}
+	for _, l := range w.audit(commands.AuditQuery{Request: string(r.ID)}) {
+		if l.Action == audit.RemediationAttempted {
+			t.Error("an attempt is on record behind a gate that was shut")
+		}
+	}
+}
+
+func TestARequestThatMovedWhileItsGatesWereAskedIsAskedAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	opened := 0
+	w.boundary = func(name string) {
+		if name != "executor.open" {
+			return
+		}
+		if opened++; opened > 1 {
+			return
+		}
+		// Somebody writes the request between the gates and the attempt.
+		moved := w.request(r.ID)
+		moved.Version++
+		e := audit.Event{At: w.now(), Actor: audit.System("test"), Action: audit.RemediationObserved, Outcome: audit.OutcomeDone}
+		if _, err := w.st.Commit(t.Context(), commands.Change{Request: &moved, Audit: []audit.Event{e}}); err != nil {
+			t.Error(err)
+		}
+	}
+	w.settle()
+	w.pass(time.Minute)
+	w.wantState(r.ID, remediation.Inactive)
+	if opened != 2 || len(w.changes()) != 1 {
+		t.Errorf("%d sessions and the calls %v; want the gates asked again, and one call", opened, w.changes())
+	}
+}
+
+func TestADeletionIsAskedOfWhatAWSShowsNow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	id := w.deactivated(lab, keyTwo)
+	w.pass(8 * 24 * time.Hour)
+	seen := w.request(id)
+	w.use(lab, 0) // nobody has read it yet
+	_, err := w.s.RequestDelete(t.Context(), who(requester), id, seen.Version, commands.Ask{TypedKey: string(keyTwo), Reason: "watched"})
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOutdated))
+	w.wantState(id, remediation.Inactive)
+	w.at(func() { w.broken["read"] = true })
+	w.pass(time.Hour)
+	seen = w.request(id)
+	_, err = w.s.RequestDelete(t.Context(), who(requester), id, seen.Version, commands.Ask{TypedKey: string(keyTwo), Reason: "watched"})
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseWatching))
 }
 
 func TestADryRunNeverActs(t *testing.T) {

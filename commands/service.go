@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,7 +43,7 @@ type Config struct {
 	Version               string
 }
 
-// Deps are what the verbs stand on. All but Next, SignHead and Log are required.
+// Deps are what the verbs stand on. All but Next, SignHead, Parked and Log are required.
 type Deps struct {
 	Ledger    Ledger
 	Queue     Queue
@@ -55,6 +56,8 @@ type Deps struct {
 	Log       *slog.Logger
 	Next      func() map[string]time.Time // the next time of each schedule
 	SignHead  func(audit.Head) string     // the audit log's head, signed, in one line
+	// Parked counts the items that were put aside, for the status.
+	Parked func(context.Context) (int, error)
 }
 
 // Service is the verbs. It is safe for concurrent use.

@@ -130,6 +130,11 @@ func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
 	if st.Queue, err = s.d.Queue.Due(ctx, s.d.Now()); err != nil {
 		return st, fmt.Errorf("read the queue: %w", err)
 	}
+	if s.d.Parked != nil {
+		if st.Parked, err = s.d.Parked(ctx); err != nil {
+			return st, fmt.Errorf("count what was put aside: %w", err)
+		}
+	}
 	return st, nil
 }
 
