@@ -47,6 +47,9 @@ func (b *Bot) answer(ctx context.Context, c call, m message) {
 			return
 		}
 	}
+	if c.share && b.shared(ctx, c, m) {
+		return
+	}
 	if c.response != "" {
 		blocks := slack.Blocks{BlockSet: m.Blocks}
 		kind := slack.ResponseTypeEphemeral
@@ -54,7 +57,7 @@ func (b *Bot) answer(ctx context.Context, c call, m message) {
 			kind = slack.ResponseTypeInChannel
 		}
 		err := b.ws.respond(ctx, c.response, &slack.WebhookMessage{
-			Text: m.Text, Blocks: &blocks, ResponseType: kind, ReplaceOriginal: c.replace && c.secret, ThreadTimestamp: "",
+			Text: m.Text, Blocks: &blocks, ResponseType: kind, ReplaceOriginal: c.replace && c.secret,
 		})
 		if err == nil {
 			return
@@ -68,11 +71,23 @@ func (b *Bot) answer(ctx context.Context, c call, m message) {
 	}
 	dm, err := b.ws.direct(ctx, c.actor.User)
 	if err == nil {
-		_, err = b.ws.post(ctx, dm, "", "answer/"+c.key, m)
+		_, err = b.show(ctx, "answer/"+c.key, dm, "", m, true)
 	}
 	if err != nil {
 		b.log.WarnContext(ctx, "person could not be answered", "user", c.actor.User, "error", err)
 	}
+}
+
+// shared posts an answer in the bot's own channel, where its buttons are known. Elsewhere the response address does it.
+func (b *Bot) shared(ctx context.Context, c call, m message) bool {
+	if c.channel != b.ws.cfg.Channel {
+		return false
+	}
+	_, err := b.show(ctx, "shared/"+c.key, c.channel, "", m, true)
+	if err != nil {
+		b.log.WarnContext(ctx, "answer not shared", "error", err)
+	}
+	return err == nil
 }
 
 // sayTo answers with sentences.

@@ -32,6 +32,7 @@ const (
 type message struct {
 	Text   string        `json:"text"`
 	Blocks []slack.Block `json:"blocks"`
+	same   string        // what identifies what it shows, where not all of it counts
 }
 
 // say makes a message of blocks. More blocks than a message may have are cut with a line that says so.

@@ -128,6 +128,11 @@ func (v *verbs) Digest(context.Context, time.Time) (commands.Digest, error) {
 	return commands.Digest{Coverage: commands.Coverage{Scanned: 1, Listed: 1}, TwoPerson: true, Head: "head 1 abc"}, nil
 }
 
+func (v *verbs) DigestPosted(context.Context, string, commands.Digest) (commands.Change, error) {
+	v.note("digest posted")
+	return commands.Change{}, nil
+}
+
 func (v *verbs) RequestDeactivate(_ context.Context, a commands.Actor, q commands.Ask) (remediation.Request, error) {
 	v.note("request " + a.User)
 	v.mu.Lock()

@@ -113,7 +113,7 @@ func modals(v voice, name string) []drawn {
 			all = append(all, ofModal("confirm "+string(s)+", by "+string(m), f.confirm()))
 		}
 		r := request(remediation.Inactive, m)
-		f.preview.Request, f.preview.InUse, f.preview.Voids = &r, true, []remediation.RequestID{"r-2"}
+		f.preview.Request, f.preview.InUse, f.preview.View.Block.Holders = &r, true, []remediation.RequestID{"r-7f3a", "r-2"}
 		all = append(all, ofModal("delete in use, by "+string(m), f.delete()), ofModal("reactivate, by "+string(m), f.reactivate()), ofModal("lift, by "+string(m), f.lift()))
 	}
 	a := account(name, remediation.MeansRootCredentials)

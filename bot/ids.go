@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
@@ -116,9 +117,4 @@ func parsePlace(s string) (place, bool) {
 }
 
 // keyHandle is how a card's button names a key: by fingerprint, or by its creation where no id is known.
-func keyHandle(k posture.Key) string {
-	if k.ID != "" {
-		return k.ID.Fingerprint()
-	}
-	return ""
-}
+func keyHandle(k posture.Key) string { return commands.KeyName(k) }

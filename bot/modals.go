@@ -95,7 +95,7 @@ func (f form) means() remediation.Means {
 		return r.Means
 	}
 	for _, k := range f.preview.View.Keys {
-		if f.ref.What == "" || k.Key.ID.Fingerprint() == f.ref.What {
+		if f.ref.What == "" || keyHandle(k.Key) == f.ref.What {
 			return k.Deactivate
 		}
 	}
@@ -120,10 +120,29 @@ func (f form) affects(act remediation.Act) string {
 		}
 		lines = append(lines, f.v.say("affects.keys", arg{"Keys": f.v.list(names)}))
 	}
-	if len(f.preview.Voids) > 0 {
-		lines = append(lines, f.v.say("affects.voids", arg{"Count": len(f.preview.Voids)}))
+	if n := f.voids(); act == remediation.ActReactivate && n > 0 {
+		lines = append(lines, f.v.say("affects.voids", arg{"Count": n}))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// voids counts the other requests that hold the account's block, which an undo takes away from all of them.
+func (f form) voids() int {
+	n := 0
+	for _, h := range f.preview.View.Block.Holders {
+		if f.preview.Request == nil || h != f.preview.Request.ID {
+			n++
+		}
+	}
+	return n
+}
+
+// requestMeans is the means by which a request was shut, and hence is undone.
+func (f form) requestMeans() remediation.Means {
+	if r := f.preview.Request; r != nil {
+		return r.Means
+	}
+	return f.means()
 }
 
 // body puts the parts that all steps share in order.
@@ -236,13 +255,13 @@ func (f form) delete() slack.ModalViewRequest {
 }
 
 func (f form) reactivate() slack.ModalViewRequest {
-	m := f.means()
+	m := f.requestMeans()
 	blocks := append(f.body(remediation.ActReactivate, m), f.reason("field.reason"))
 	return f.modal(formReactivate, "modal.reactivate."+string(m), "modal.ask", blocks)
 }
 
 func (f form) lift() slack.ModalViewRequest {
-	blocks := append(f.body(remediation.ActLift, f.means()), f.reason("field.reason"))
+	blocks := append(f.body(remediation.ActLift, f.requestMeans()), f.reason("field.reason"))
 	return f.modal(formLift, "modal.lift", "modal.ask", blocks)
 }
 

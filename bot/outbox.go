@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -115,6 +116,9 @@ func (b *Bot) remember(ctx context.Context, key string, ref commands.MessageRef,
 
 // hash identifies what a message shows.
 func (m message) hash() string {
+	if m.same != "" {
+		return m.same
+	}
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return ""
@@ -141,7 +145,11 @@ func (b *Bot) card(ctx context.Context, p place, post bool) (commands.MessageRef
 	for _, k := range a.Keys {
 		post = post || k.Open != nil
 	}
-	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", card(b.voice(""), a), post)
+	m := card(b.voice(""), a)
+	// That an account was looked at again is no reason to send its card: every check would redraw every card.
+	a.Look.Evidence.At = time.Time{}
+	m.same = card(b.voice(""), a).hash()
+	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", m, post)
 }
 
 // tell writes a line in the card's thread, and brings the owner's message up to date.

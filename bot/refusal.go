@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -33,7 +34,7 @@ func refusal(v voice, err error, logID string) string {
 
 // refusalArgs makes the arguments of a refusal fit to be shown: people as mentions, states and reasons as words.
 func refusalArgs(v voice, args map[string]string) arg {
-	data := arg{"By": "", "When": "", "State": "", "Nearest": "", "Group": "", "Wait": "", "Reason": "", "ID": "", "Until": "", "Request": ""}
+	data := arg{"By": "", "When": "", "State": "", "Nearest": "", "Group": "", "Wait": "", "Reason": "", "ID": "", "Until": "", "Why": "", "Request": ""}
 	for _, k := range slices.Sorted(maps.Keys(args)) {
 		s := args[k]
 		name := strings.ToUpper(k[:min(1, len(k))]) + k[min(1, len(k)):]
@@ -51,11 +52,33 @@ func refusalArgs(v voice, args map[string]string) arg {
 			data["Group"] = "`" + s + "`"
 		case k == "reason":
 			data["Reason"] = gapPhrase(v, posture.Reason(s))
+		case k == "when" || k == "until":
+			data[name] = " " + v.say("refusal."+k, arg{"When": moment(v, s)})
+		case k == "why":
+			data["Why"] = " " + why(v, s)
 		default:
 			data[name] = outside(s, 80).mrkdwn()
 		}
 	}
 	return data
+}
+
+// moment shows a time that came as words.
+func moment(v voice, s string) string {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04 UTC"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return v.when(t)
+		}
+	}
+	return outside(s, 40).mrkdwn()
+}
+
+// why says what shuts a way: a sentence of the edge to AWS, or a word that the catalogues know.
+func why(v voice, s string) string {
+	if id := "why." + s; v.has(id) {
+		return v.say(id)
+	}
+	return outside(s, wordLength).mrkdwn()
 }
 
 // isRefusal reports whether err is an answer to a person and not a failure.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -140,11 +141,16 @@ func (b *Bot) action(ctx context.Context, c call, i slack.InteractionCallback) {
 	if verb(a.ActionID) == actLink {
 		return // the client opened the page
 	}
-	if do == nil || !b.known(ctx, c) {
+	if do == nil || !harmless(a.ActionID) && !b.known(ctx, c) {
 		b.sayTo(ctx, c, c.v.say("answer.unknown_button"))
 		return
 	}
 	b.refuse(ctx, c, do(ctx, c, a.Value))
+}
+
+// harmless reports whether a button only shows something, wherever it stands.
+func harmless(actionID string) bool {
+	return slices.Contains([]string{actShow, actPage, actGuide, actHome}, verb(actionID))
 }
 
 // known reports whether the clicked message is one of ours that is still remembered. When the store cannot tell, the
