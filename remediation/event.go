@@ -99,7 +99,7 @@ func (f Facts) find(r Request) (k posture.Key, present, known bool) {
 		return k, false, false
 	case f.NoKeys:
 		return k, false, true
-	case !f.KeysKnown || f.KeysAt.Before(r.ChangedAt) || f.KeysAt.Before(r.ListedAt):
+	case !f.KeysKnown || f.outdated(r):
 		return k, false, false
 	}
 	named, matches := r.Key.ID != "" || !r.Key.Created.IsZero(), 0
@@ -109,6 +109,15 @@ func (f Facts) find(r Request) (k posture.Key, present, known bool) {
 		}
 	}
 	return k, matches == 1, named && matches <= 1
+}
+
+// freshList is how much older than its reading a list may be that was made for it: a credential report is waited for.
+const freshList = 10 * time.Second
+
+// outdated reports a list from before our own last call, or from before a list that was relied on. One that was made for
+// the reading is neither, whatever our clock did since: the second gates look at the reading of the first.
+func (f Facts) outdated(r Request) bool {
+	return f.KeysAt.Before(f.At.Add(-freshList)) && (f.KeysAt.Before(r.ChangedAt) || f.KeysAt.Before(r.ListedAt))
 }
 
 // another reports a key that may be the request's under a new date: there is no id to tell by, and nobody knew it before.

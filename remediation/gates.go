@@ -96,12 +96,8 @@ const maxSkew = 5 * time.Minute
 // It returns a [GateError] naming the first gate that is shut.
 func Start(r Request, f Facts, s Surroundings, now time.Time) (Attempt, error) {
 	act := ActOf(r.State)
-	asked := r
-	if r.State.InFlight() {
-		asked.ChangedAt = time.Time{} // the call on record is the one that is asked about: its reading came right before it
-	}
 	for _, g := range gates() {
-		if !g.open(check{r: asked, f: f, s: s, act: act, now: now}) {
+		if !g.open(check{r: r, f: f, s: s, act: act, now: now}) {
 			return Attempt{}, &GateError{Gate: g.name}
 		}
 	}

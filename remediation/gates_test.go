@@ -192,3 +192,19 @@ func TestTheGatesOfTheOtherActs(t *testing.T) {
 		})
 	}
 }
+
+func TestTheSecondGatesOpenOnTheReadingOfTheFirst(t *testing.T) {
+	t.Parallel()
+	r, f, s, now := deletable()
+	d := remediation.Decide(r, remediation.Event{Kind: remediation.Begin}, now.Add(50*time.Millisecond))
+	if d.Next.State != remediation.Deleting {
+		t.Fatalf("begun: %s, %v", d.Next.State, d.Refusal)
+	}
+	if _, err := remediation.Start(d.Next, f, s, now.Add(100*time.Millisecond)); err != nil {
+		t.Errorf("a reading from a moment before the attempt was committed: %v", err)
+	}
+	f.KeysAt = f.KeysAt.Add(-time.Minute)
+	if _, err := remediation.Start(d.Next, f, s, now.Add(100*time.Millisecond)); err == nil {
+		t.Error("a list from before the attempt opens the gates")
+	}
+}
