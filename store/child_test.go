@@ -67,41 +67,43 @@ func writeForEver(url, name string) error {
 }
 
 func TestKillingTheProcessLosesNothingThatWasAcknowledged(t *testing.T) {
-	onBoth(t, func(t *testing.T, d database) {
-		kills := 12
-		if testing.Short() || raceEnabled {
-			kills = 3
-		}
-		url := d.url(t)
-		acknowledged := map[string]bool{}
-		for kill := range kills {
-			for _, key := range killed(t, url, strconv.Itoa(kill), 40+kill*37) {
-				acknowledged[key] = true
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			kills := 12
+			if testing.Short() || raceEnabled {
+				kills = 3
 			}
-			r, err := store.OpenReadOnly(t.Context(), config(t, url))
-			ok(t, err)
-			verify(t, r)
-			ok(t, r.Close())
-			s := openURL(t, url)
-			verify(t, s)
-			for key := range acknowledged {
-				parts := strings.Split(key, "/")
-				if w, err := strconv.Atoi(parts[1]); err != nil || w%2 == 0 {
-					continue
+			url := d.url(t)
+			acknowledged := map[string]bool{}
+			for kill := range kills {
+				for _, key := range killed(t, url, strconv.Itoa(kill), 40+kill*37) {
+					acknowledged[key] = true
 				}
-				if leaves, err := s.Audit(t.Context(), commands.AuditQuery{Request: key, Limit: 1}); err != nil || len(leaves) != 1 {
-					t.Fatalf("kill %d: the record of %s is lost: %v", kill+1, key, err)
+				r, err := store.OpenReadOnly(t.Context(), config(t, url))
+				ok(t, err)
+				verify(t, r)
+				ok(t, r.Close())
+				s := openURL(t, url)
+				verify(t, s)
+				for key := range acknowledged {
+					parts := strings.Split(key, "/")
+					if w, err := strconv.Atoi(parts[1]); err != nil || w%2 == 0 {
+						continue
+					}
+					if leaves, err := s.Audit(t.Context(), commands.AuditQuery{Request: key, Limit: 1}); err != nil || len(leaves) != 1 {
+						t.Fatalf("kill %d: the record of %s is lost: %v", kill+1, key, err)
+					}
 				}
+				due, err := s.Due(t.Context(), newClock().Now())
+				ok(t, err)
+				if due["kept"] < len(acknowledged) {
+					t.Fatalf("kill %d: %d items of %d acknowledged ones", kill+1, due["kept"], len(acknowledged))
+				}
+				ok(t, s.Close())
 			}
-			due, err := s.Due(t.Context(), newClock().Now())
-			ok(t, err)
-			if due["kept"] < len(acknowledged) {
-				t.Fatalf("kill %d: %d items of %d acknowledged ones", kill+1, due["kept"], len(acknowledged))
-			}
-			ok(t, s.Close())
-		}
-		t.Logf("%d kills, %d acknowledged writes, none lost", kills, len(acknowledged))
-	})
+			t.Logf("%d kills, %d acknowledged writes, none lost", kills, len(acknowledged))
+		})
+	}
 }
 
 // killed runs the child until it has acknowledged so many writes, kills it, and returns all that it acknowledged.

@@ -34,227 +34,247 @@ func look(source string, id posture.AccountID, key posture.KeyID) commands.Look 
 
 func TestALookComesBackAsItWasSaved(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		l := look("acme", account, wholeID)
-		ok(t, s.Save(t.Context(), "run1", []commands.Look{l}))
-		l.Run = "run1"
-		for _, source := range []string{"acme", ""} {
-			got := must[commands.Look](t)(s.Look(t.Context(), source, account))
-			if diff := cmp.Diff(l, got); diff != "" {
-				t.Errorf("source %q (-saved +got):\n%s", source, diff)
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			l := look("acme", account, wholeID)
+			ok(t, s.Save(t.Context(), "run1", []commands.Look{l}))
+			l.Run = "run1"
+			for _, source := range []string{"acme", ""} {
+				got := must[commands.Look](t)(s.Look(t.Context(), source, account))
+				if diff := cmp.Diff(l, got); diff != "" {
+					t.Errorf("source %q (-saved +got):\n%s", source, diff)
+				}
+				if id := got.Evidence.Keys.Value[0].ID; id != wholeID {
+					t.Errorf("the key came back as %s", id)
+				}
 			}
-			if id := got.Evidence.Keys.Value[0].ID; id != wholeID {
-				t.Errorf("the key came back as %s", id)
+			if _, err := s.Look(t.Context(), "lab", account); !errors.Is(err, commands.ErrNotFound) {
+				t.Errorf("another source: %v", err)
 			}
-		}
-		if _, err := s.Look(t.Context(), "lab", account); !errors.Is(err, commands.ErrNotFound) {
-			t.Errorf("another source: %v", err)
-		}
-	})
+		})
+	}
 }
 
 func TestOneRunAtATime(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		at := newClock().Now()
-		first := commands.Run{ID: "run1", Trigger: "schedule", Started: at}
-		same(t, "begun", first, must[commands.Run](t)(s.StartRun(t.Context(), first)))
-		got, err := s.StartRun(t.Context(), commands.Run{ID: "run2", Started: at})
-		if !errors.Is(err, commands.ErrConflict) || got.ID != "run1" {
-			t.Errorf("a second run: %v, %v; want the first with ErrConflict", got, err)
-		}
-		first.Scanned, first.Gaps = 7, []commands.SourceGap{{Source: "lab", Gap: posture.Gap{Reason: posture.ReasonThrottled}}}
-		ok(t, s.SaveRun(t.Context(), first))
-		same(t, "progress", first, must[commands.Run](t)(s.CurrentRun(t.Context())))
-		first.Finished, first.Took = at.Add(time.Minute), time.Minute
-		ok(t, s.SaveRun(t.Context(), first))
-		same(t, "finished", first, must[commands.Run](t)(s.LastRun(t.Context())))
-		if _, err := s.CurrentRun(t.Context()); !errors.Is(err, commands.ErrNotFound) {
-			t.Errorf("a finished run is under way: %v", err)
-		}
-		if err := s.SaveRun(t.Context(), first); !errors.Is(err, commands.ErrConflict) {
-			t.Errorf("saving a run that has ended: %v", err)
-		}
-		if err := s.SaveRun(t.Context(), commands.Run{ID: "never"}); !errors.Is(err, commands.ErrNotFound) {
-			t.Errorf("saving a run that was never begun: %v", err)
-		}
-		must[commands.Run](t)(s.StartRun(t.Context(), commands.Run{ID: "run2", Started: at}))
-		same(t, "the last finished", "run1", must[commands.Run](t)(s.LastRun(t.Context())).ID)
-	})
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			at := newClock().Now()
+			first := commands.Run{ID: "run1", Trigger: "schedule", Started: at}
+			same(t, "begun", first, must[commands.Run](t)(s.StartRun(t.Context(), first)))
+			got, err := s.StartRun(t.Context(), commands.Run{ID: "run2", Started: at})
+			if !errors.Is(err, commands.ErrConflict) || got.ID != "run1" {
+				t.Errorf("a second run: %v, %v; want the first with ErrConflict", got, err)
+			}
+			first.Scanned, first.Gaps = 7, []commands.SourceGap{{Source: "lab", Gap: posture.Gap{Reason: posture.ReasonThrottled}}}
+			ok(t, s.SaveRun(t.Context(), first))
+			same(t, "progress", first, must[commands.Run](t)(s.CurrentRun(t.Context())))
+			first.Finished, first.Took = at.Add(time.Minute), time.Minute
+			ok(t, s.SaveRun(t.Context(), first))
+			same(t, "finished", first, must[commands.Run](t)(s.LastRun(t.Context())))
+			if _, err := s.CurrentRun(t.Context()); !errors.Is(err, commands.ErrNotFound) {
+				t.Errorf("a finished run is under way: %v", err)
+			}
+			if err := s.SaveRun(t.Context(), first); !errors.Is(err, commands.ErrConflict) {
+				t.Errorf("saving a run that has ended: %v", err)
+			}
+			if err := s.SaveRun(t.Context(), commands.Run{ID: "never"}); !errors.Is(err, commands.ErrNotFound) {
+				t.Errorf("saving a run that was never begun: %v", err)
+			}
+			must[commands.Run](t)(s.StartRun(t.Context(), commands.Run{ID: "run2", Started: at}))
+			same(t, "the last finished", "run1", must[commands.Run](t)(s.LastRun(t.Context())).ID)
+		})
+	}
 }
 
 func TestAccountsThatARunDidNotListAreRetired(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		old := []commands.Look{look("acme", "333333333333", ""), look("acme", "111111111111", wholeID), look("lab", "444444444444", "")}
-		ok(t, s.Save(t.Context(), "run1", old))
-		ok(t, s.Save(t.Context(), "run2", []commands.Look{look("acme", "222222222222", "")}))
-		gone := must[[]posture.Account](t)(s.Retire(t.Context(), "run2", "acme"))
-		same(t, "gone", []posture.Account{old[1].Evidence.Account, old[0].Evidence.Account}, gone)
-		var left []posture.AccountID
-		ok(t, s.Each(t.Context(), func(l commands.Look) error { left = append(left, l.Evidence.Account.ID); return nil }))
-		same(t, "left", []posture.AccountID{"222222222222", "444444444444"}, left)
-		if gone := must[[]posture.Account](t)(s.Retire(t.Context(), "run2", "acme")); len(gone) != 0 {
-			t.Errorf("retired twice: %v", gone)
-		}
-	})
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			old := []commands.Look{look("acme", "333333333333", ""), look("acme", "111111111111", wholeID), look("lab", "444444444444", "")}
+			ok(t, s.Save(t.Context(), "run1", old))
+			ok(t, s.Save(t.Context(), "run2", []commands.Look{look("acme", "222222222222", "")}))
+			gone := must[[]posture.Account](t)(s.Retire(t.Context(), "run2", "acme"))
+			same(t, "gone", []posture.Account{old[1].Evidence.Account, old[0].Evidence.Account}, gone)
+			var left []posture.AccountID
+			ok(t, s.Each(t.Context(), func(l commands.Look) error { left = append(left, l.Evidence.Account.ID); return nil }))
+			same(t, "left", []posture.AccountID{"222222222222", "444444444444"}, left)
+			if gone := must[[]posture.Account](t)(s.Retire(t.Context(), "run2", "acme")); len(gone) != 0 {
+				t.Errorf("retired twice: %v", gone)
+			}
+		})
+	}
 }
 
 func TestEachWalksInOrderAndStopsWhenTold(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		var looks []commands.Look
-		for i := range 250 {
-			source := []string{"Zeta", "acme", "lab"}[i%3] // capitals come first, as bytes do
-			looks = append(looks, look(source, posture.AccountID(fmt.Sprintf("%012d", (i*7919)%1000)), ""))
-		}
-		ok(t, s.Save(t.Context(), "run1", looks))
-		var names []string
-		ok(t, s.Each(t.Context(), func(l commands.Look) error {
-			names = append(names, l.Evidence.Account.Source+"/"+string(l.Evidence.Account.ID))
-			_, err := s.Block(t.Context(), "acme", account) // the store may be used on the way
-			return err
-		}))
-		if len(names) != 250 {
-			t.Errorf("walked over %d of 250 accounts", len(names))
-		}
-		for i := 1; i < len(names); i++ {
-			if names[i-1] >= names[i] {
-				t.Fatalf("%s came before %s", names[i-1], names[i])
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			var looks []commands.Look
+			for i := range 250 {
+				source := []string{"Zeta", "acme", "lab"}[i%3] // capitals come first, as bytes do
+				looks = append(looks, look(source, posture.AccountID(fmt.Sprintf("%012d", (i*7919)%1000)), ""))
 			}
-		}
-		stop, walked := errors.New("enough"), 0
-		err := s.Each(t.Context(), func(commands.Look) error { walked++; return stop })
-		if !errors.Is(err, stop) || walked != 1 {
-			t.Errorf("stopped after %d with %v", walked, err)
-		}
-	})
+			ok(t, s.Save(t.Context(), "run1", looks))
+			var names []string
+			ok(t, s.Each(t.Context(), func(l commands.Look) error {
+				names = append(names, l.Evidence.Account.Source+"/"+string(l.Evidence.Account.ID))
+				_, err := s.Block(t.Context(), "acme", account) // the store may be used on the way
+				return err
+			}))
+			if len(names) != 250 {
+				t.Errorf("walked over %d of 250 accounts", len(names))
+			}
+			for i := 1; i < len(names); i++ {
+				if names[i-1] >= names[i] {
+					t.Fatalf("%s came before %s", names[i-1], names[i])
+				}
+			}
+			stop, walked := errors.New("enough"), 0
+			err := s.Each(t.Context(), func(commands.Look) error { walked++; return stop })
+			if !errors.Is(err, stop) || walked != 1 {
+				t.Errorf("stopped after %d with %v", walked, err)
+			}
+		})
+	}
 }
 
 func TestFindingsAreFollowedFromRunToRun(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		c := newClock()
-		s := d.fresh(t, by(c.Now))
-		begun := c.Now()
-		save := func(status posture.Status) posture.Track {
-			t.Helper()
-			l := look("acme", account, "")
-			l.Findings = []posture.Finding{{
-				Control: posture.RootMFA, Account: account, Source: "acme", Status: status, Severity: posture.Critical, At: c.Now(),
-			}}
-			ok(t, s.Save(t.Context(), "run", []commands.Look{l}))
-			return must[map[posture.Control]posture.Track](t)(s.Tracks(t.Context(), "acme", account))[posture.RootMFA]
-		}
-		want := func(got posture.Track, w posture.Workflow, since time.Time) {
-			t.Helper()
-			if got.Workflow != w || !got.Since.Equal(since) {
-				t.Errorf("workflow %q since %v, want %q since %v", got.Workflow, got.Since, w, since)
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			s := d.fresh(t, by(c.Now))
+			begun := c.Now()
+			save := func(status posture.Status) posture.Track {
+				t.Helper()
+				l := look("acme", account, "")
+				l.Findings = []posture.Finding{{
+					Control: posture.RootMFA, Account: account, Source: "acme", Status: status, Severity: posture.Critical, At: c.Now(),
+				}}
+				ok(t, s.Save(t.Context(), "run", []commands.Look{l}))
+				return must[map[posture.Control]posture.Track](t)(s.Tracks(t.Context(), "acme", account))[posture.RootMFA]
 			}
-		}
-		want(save(posture.Failed), posture.WorkflowNew, begun)
-		c.advance(time.Hour)
-		ok(t, s.Follow(t.Context(), "acme", account, func(x posture.Track) (posture.Track, error) { return x.Notify(), nil }))
-		want(save(posture.Failed), posture.WorkflowNotified, begun)
-		c.advance(time.Hour)
-		blind := save(posture.NotAvailable)
-		want(blind, posture.WorkflowNotified, begun)
-		if blind.Known.Status != posture.Failed || blind.Last.Status != posture.NotAvailable {
-			t.Errorf("out of sight: known %s, last %s", blind.Known.Status, blind.Last.Status)
-		}
-		want(save(posture.Failed), posture.WorkflowNotified, begun)
-		c.advance(time.Hour)
-		want(save(posture.Passed), posture.WorkflowResolved, c.Now())
-		c.advance(time.Hour)
-		want(save(posture.Failed), posture.WorkflowNew, c.Now())
-		err := s.Follow(t.Context(), "acme", "999999999999", func(x posture.Track) (posture.Track, error) { return x, nil })
-		if !errors.Is(err, commands.ErrNotFound) {
-			t.Errorf("following an account that was never seen: %v", err)
-		}
-	})
+			want := func(got posture.Track, w posture.Workflow, since time.Time) {
+				t.Helper()
+				if got.Workflow != w || !got.Since.Equal(since) {
+					t.Errorf("workflow %q since %v, want %q since %v", got.Workflow, got.Since, w, since)
+				}
+			}
+			want(save(posture.Failed), posture.WorkflowNew, begun)
+			c.advance(time.Hour)
+			ok(t, s.Follow(t.Context(), "acme", account, func(x posture.Track) (posture.Track, error) { return x.Notify(), nil }))
+			want(save(posture.Failed), posture.WorkflowNotified, begun)
+			c.advance(time.Hour)
+			blind := save(posture.NotAvailable)
+			want(blind, posture.WorkflowNotified, begun)
+			if blind.Known.Status != posture.Failed || blind.Last.Status != posture.NotAvailable {
+				t.Errorf("out of sight: known %s, last %s", blind.Known.Status, blind.Last.Status)
+			}
+			want(save(posture.Failed), posture.WorkflowNotified, begun)
+			c.advance(time.Hour)
+			want(save(posture.Passed), posture.WorkflowResolved, c.Now())
+			c.advance(time.Hour)
+			want(save(posture.Failed), posture.WorkflowNew, c.Now())
+			err := s.Follow(t.Context(), "acme", "999999999999", func(x posture.Track) (posture.Track, error) { return x, nil })
+			if !errors.Is(err, commands.ErrNotFound) {
+				t.Errorf("following an account that was never seen: %v", err)
+			}
+		})
+	}
 }
 
 func TestAMarkKeepsHowThingsStood(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		at := newClock().Now().Add(789 * time.Nanosecond)
-		before := look("acme", account, wholeID)
-		ok(t, s.Save(t.Context(), "run1", []commands.Look{before}))
-		ok(t, s.Mark(t.Context(), "digest", at))
-		after := look("acme", account, "")
-		ok(t, s.Save(t.Context(), "run2", []commands.Look{after}))
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			at := newClock().Now().Add(789 * time.Nanosecond)
+			before := look("acme", account, wholeID)
+			ok(t, s.Save(t.Context(), "run1", []commands.Look{before}))
+			ok(t, s.Mark(t.Context(), "digest", at))
+			after := look("acme", account, "")
+			ok(t, s.Save(t.Context(), "run2", []commands.Look{after}))
 
-		marked, findings, err := s.Marked(t.Context(), "digest")
-		ok(t, err)
-		if !marked.Equal(at) {
-			t.Errorf("marked at %v, want %v", marked, at)
-		}
-		if changed, _ := posture.Diff(findings, before.Findings); len(changed) != 0 {
-			t.Errorf("the mark differs from what was marked: %v", changed)
-		}
-		changed, _ := posture.Diff(findings, after.Findings)
-		resolved := 0
-		for _, c := range changed {
-			if c.Change == posture.Resolved {
-				resolved++
+			marked, findings, err := s.Marked(t.Context(), "digest")
+			ok(t, err)
+			if !marked.Equal(at) {
+				t.Errorf("marked at %v, want %v", marked, at)
 			}
-		}
-		if resolved == 0 {
-			t.Errorf("the key that went is no resolved finding: %v", changed)
-		}
-		ok(t, s.Mark(t.Context(), "digest", at.Add(time.Hour)))
-		if marked, _, err := s.Marked(t.Context(), "digest"); err != nil || !marked.Equal(at.Add(time.Hour)) {
-			t.Errorf("marked again at %v, %v", marked, err)
-		}
-	})
+			if changed, _ := posture.Diff(findings, before.Findings); len(changed) != 0 {
+				t.Errorf("the mark differs from what was marked: %v", changed)
+			}
+			changed, _ := posture.Diff(findings, after.Findings)
+			resolved := 0
+			for _, c := range changed {
+				if c.Change == posture.Resolved {
+					resolved++
+				}
+			}
+			if resolved == 0 {
+				t.Errorf("the key that went is no resolved finding: %v", changed)
+			}
+			ok(t, s.Mark(t.Context(), "digest", at.Add(time.Hour)))
+			if marked, _, err := s.Marked(t.Context(), "digest"); err != nil || !marked.Equal(at.Add(time.Hour)) {
+				t.Errorf("marked again at %v, %v", marked, err)
+			}
+		})
+	}
 }
 
 func TestTenThousandAccountsAreSavedInSecondsAndReadInLittleMemory(t *testing.T) {
-	onBoth(t, func(t *testing.T, d database) {
-		accounts, share := 10_000, 250
-		if raceEnabled {
-			accounts = 1_000
-		}
-		s := d.fresh(t)
-		start := time.Now()
-		for i := 0; i < accounts; i += share {
-			looks := make([]commands.Look, share)
-			for j := range looks {
-				looks[j] = look("acme", posture.AccountID(fmt.Sprintf("%012d", i+j)), posture.KeyID(fmt.Sprintf("AKIA%016d", i+j)))
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			accounts, share := 10_000, 250
+			if raceEnabled {
+				accounts = 1_000
 			}
-			ok(t, s.Save(t.Context(), "run1", looks))
-		}
-		saved := time.Since(start)
+			s := d.fresh(t)
+			start := time.Now()
+			for i := 0; i < accounts; i += share {
+				looks := make([]commands.Look, share)
+				for j := range looks {
+					looks[j] = look("acme", posture.AccountID(fmt.Sprintf("%012d", i+j)), posture.KeyID(fmt.Sprintf("AKIA%016d", i+j)))
+				}
+				ok(t, s.Save(t.Context(), "run1", looks))
+			}
+			saved := time.Since(start)
 
-		var before, now runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		var peak uint64
-		n := 0
-		start = time.Now()
-		ok(t, s.Each(t.Context(), func(commands.Look) error {
-			if n++; n%1000 == 0 {
-				runtime.GC()
-				runtime.ReadMemStats(&now)
-				peak = max(peak, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
+			var before, now runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			var peak uint64
+			n := 0
+			start = time.Now()
+			ok(t, s.Each(t.Context(), func(commands.Look) error {
+				if n++; n%1000 == 0 {
+					runtime.GC()
+					runtime.ReadMemStats(&now)
+					peak = max(peak, now.HeapAlloc-min(before.HeapAlloc, now.HeapAlloc))
+				}
+				return nil
+			}))
+			t.Logf("%d accounts saved in %v, read in %v with %d KB more on the heap", accounts, saved.Round(time.Millisecond),
+				time.Since(start).Round(time.Millisecond), peak>>10)
+			if n != accounts {
+				t.Errorf("%d of %d accounts came back", n, accounts)
 			}
-			return nil
-		}))
-		t.Logf("%d accounts saved in %v, read in %v with %d KB more on the heap", accounts, saved.Round(time.Millisecond),
-			time.Since(start).Round(time.Millisecond), peak>>10)
-		if n != accounts {
-			t.Errorf("%d of %d accounts came back", n, accounts)
-		}
-		if saved > 30*time.Second {
-			t.Errorf("saving took %v", saved)
-		}
-		if peak > 16<<20 {
-			t.Errorf("reading held %d MB", peak>>20)
-		}
-	})
+			if saved > 30*time.Second {
+				t.Errorf("saving took %v", saved)
+			}
+			if peak > 16<<20 {
+				t.Errorf("reading held %d MB", peak>>20)
+			}
+		})
+	}
 }

@@ -97,45 +97,51 @@ func TestASecondWriterOfAFileIsRefused(t *testing.T) {
 
 func TestAReaderReadsBesideTheWriterAndWritesNothing(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		url := d.url(t)
-		w := openURL(t, url)
-		r, err := store.OpenReadOnly(t.Context(), config(t, url))
-		ok(t, err)
-		t.Cleanup(func() { ok(t, r.Close()) })
-		for range 3 {
-			ok(t, commit(t, w, commands.Change{Audit: []audit.Event{event(audit.ScanStarted)}}))
-			if rw, rr := verify(t, w), verify(t, r); rw.Head != rr.Head {
-				t.Errorf("the reader sees %v, the writer %v", rr.Head, rw.Head)
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			url := d.url(t)
+			w := openURL(t, url)
+			r, err := store.OpenReadOnly(t.Context(), config(t, url))
+			ok(t, err)
+			t.Cleanup(func() { ok(t, r.Close()) })
+			for range 3 {
+				ok(t, commit(t, w, commands.Change{Audit: []audit.Event{event(audit.ScanStarted)}}))
+				if rw, rr := verify(t, w), verify(t, r); rw.Head != rr.Head {
+					t.Errorf("the reader sees %v, the writer %v", rr.Head, rw.Head)
+				}
 			}
-		}
-		ok(t, r.Ping(t.Context()))
-		for what, err := range map[string]error{
-			"put":    r.Put(t.Context(), commands.Item{Key: "k", Kind: "a"}),
-			"commit": commit(t, r, commands.Change{Audit: []audit.Event{event(audit.ScanStarted)}}),
-			"save":   r.Save(t.Context(), "run", nil),
-		} {
-			if !errors.Is(err, store.ErrReadOnly) {
-				t.Errorf("%s on a reader: %v, want ErrReadOnly", what, err)
+			ok(t, r.Ping(t.Context()))
+			for what, err := range map[string]error{
+				"put":    r.Put(t.Context(), commands.Item{Key: "k", Kind: "a"}),
+				"commit": commit(t, r, commands.Change{Audit: []audit.Event{event(audit.ScanStarted)}}),
+				"save":   r.Save(t.Context(), "run", nil),
+			} {
+				if !errors.Is(err, store.ErrReadOnly) {
+					t.Errorf("%s on a reader: %v, want ErrReadOnly", what, err)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestAReaderReadsAfterTheWriterIsGone(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		url := d.url(t)
-		w := openURL(t, url)
-		ok(t, commit(t, w, commands.Change{Audit: []audit.Event{event(audit.ScanStarted)}}))
-		ok(t, w.Close())
-		r, err := store.OpenReadOnly(t.Context(), config(t, url))
-		ok(t, err)
-		if rep := verify(t, r); rep.Records != 1 {
-			t.Errorf("%d records", rep.Records)
-		}
-		ok(t, r.Close())
-	})
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			url := d.url(t)
+			w := openURL(t, url)
+			ok(t, commit(t, w, commands.Change{Audit: []audit.Event{event(audit.ScanStarted)}}))
+			ok(t, w.Close())
+			r, err := store.OpenReadOnly(t.Context(), config(t, url))
+			ok(t, err)
+			if rep := verify(t, r); rep.Records != 1 {
+				t.Errorf("%d records", rep.Records)
+			}
+			ok(t, r.Close())
+		})
+	}
 }
 
 func TestAReaderCreatesNothing(t *testing.T) {
@@ -172,15 +178,18 @@ func sqlExec(t *testing.T, driver, url string, statements ...string) error {
 
 func TestANewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		url := d.url(t)
-		ok(t, openURL(t, url).Close())
-		ok(t, sqlExec(t, d.name, url, "INSERT INTO schema_version (version_id, is_applied) VALUES (9001, true)"))
-		_, err := store.Open(t.Context(), config(t, url))
-		sentence(t, err, "a newer version of the bot", "9001")
-		_, err = store.OpenReadOnly(t.Context(), config(t, url))
-		sentence(t, err, "a newer version of the bot", "9001")
-	})
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			url := d.url(t)
+			ok(t, openURL(t, url).Close())
+			ok(t, sqlExec(t, d.name, url, "INSERT INTO schema_version (version_id, is_applied) VALUES (9001, true)"))
+			_, err := store.Open(t.Context(), config(t, url))
+			sentence(t, err, "a newer version of the bot", "9001")
+			_, err = store.OpenReadOnly(t.Context(), config(t, url))
+			sentence(t, err, "a newer version of the bot", "9001")
+		})
+	}
 }
 
 func TestReplicasThatStartTogetherMakeOneSchema(t *testing.T) {
@@ -282,50 +291,56 @@ func TestFreeSpaceIsTold(t *testing.T) {
 
 func TestAClosedStoreRefusesAndDoesNotHang(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		ok(t, s.Close())
-		ok(t, s.Close())
-		done := make(chan error, 1)
-		go func() { done <- s.Put(t.Context(), commands.Item{Key: "k", Kind: "a"}) }()
-		select {
-		case err := <-done:
-			if err == nil {
-				t.Error("a closed store took an item")
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			ok(t, s.Close())
+			ok(t, s.Close())
+			done := make(chan error, 1)
+			go func() { done <- s.Put(t.Context(), commands.Item{Key: "k", Kind: "a"}) }()
+			select {
+			case err := <-done:
+				if err == nil {
+					t.Error("a closed store took an item")
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("a put into a closed store hangs")
 			}
-		case <-time.After(10 * time.Second):
-			t.Fatal("a put into a closed store hangs")
-		}
-	})
+		})
+	}
 }
 
 // A reader that takes its time, such as an audit of the whole log, must not make a click miss its three seconds: what was
 // handled is cleared from the write-ahead log later instead.
 func TestALongReadDoesNotHoldUpWrites(t *testing.T) {
 	t.Parallel()
-	onBoth(t, func(t *testing.T, d database) {
-		s := d.fresh(t)
-		ok(t, s.ReadLog(t.Context(), func(store.Log) error {
-			var slowest time.Duration
-			for i, start := 0, time.Now(); time.Since(start) < 3*time.Second; i++ {
-				begun := time.Now()
-				key := strconv.Itoa(i)
-				if err := s.Put(t.Context(), commands.Item{Key: key, Kind: "a"}); err != nil {
-					return err
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			ok(t, s.ReadLog(t.Context(), func(store.Log) error {
+				var slowest time.Duration
+				for i, start := 0, time.Now(); time.Since(start) < 3*time.Second; i++ {
+					begun := time.Now()
+					key := strconv.Itoa(i)
+					if err := s.Put(t.Context(), commands.Item{Key: key, Kind: "a"}); err != nil {
+						return err
+					}
+					l, err := s.Claim(t.Context(), "a")
+					if err != nil {
+						return err
+					}
+					if err := s.Finish(t.Context(), l); err != nil {
+						return err
+					}
+					slowest = max(slowest, time.Since(begun))
 				}
-				l, err := s.Claim(t.Context(), "a")
-				if err != nil {
-					return err
+				if slowest > 2*time.Second {
+					t.Errorf("a put, a claim and a finish took %v", slowest)
 				}
-				if err := s.Finish(t.Context(), l); err != nil {
-					return err
-				}
-				slowest = max(slowest, time.Since(begun))
-			}
-			if slowest > 2*time.Second {
-				t.Errorf("a put, a claim and a finish took %v", slowest)
-			}
-			return nil
-		}))
-	})
+				return nil
+			}))
+		})
+	}
 }

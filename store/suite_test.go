@@ -24,17 +24,6 @@ func databases() []database {
 	}
 }
 
-// onBoth runs a test on each database.
-func onBoth(t *testing.T, test func(t *testing.T, d database)) {
-	t.Helper()
-	for _, d := range databases() {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, d)
-		})
-	}
-}
-
 // clock is a clock that is moved by hand.
 type clock struct {
 	mu  sync.Mutex
@@ -66,11 +55,11 @@ func (d database) fresh(t *testing.T, o ...option) *store.Store {
 	return openURL(t, d.url(t), o...)
 }
 
-func config(t testing.TB, url string, o ...option) store.Config {
-	t.Helper()
+func config(tb testing.TB, url string, o ...option) store.Config {
+	tb.Helper()
 	c := store.Config{
 		URL: url, Now: newClock().Now, Replica: "one", Build: "v0.0.0-test",
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Log: slog.New(slog.NewTextHandler(tb.Output(), nil)),
 	}
 	for _, set := range o {
 		set(&c)
@@ -78,15 +67,15 @@ func config(t testing.TB, url string, o ...option) store.Config {
 	return c
 }
 
-func openURL(t testing.TB, url string, o ...option) *store.Store {
-	t.Helper()
-	s, err := store.Open(t.Context(), config(t, url, o...))
+func openURL(tb testing.TB, url string, o ...option) *store.Store {
+	tb.Helper()
+	s, err := store.Open(tb.Context(), config(tb, url, o...))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
 	return s

@@ -44,29 +44,34 @@ func TestEveryTamperingWithTheTableIsFound(t *testing.T) {
 			return []string{`UPDATE audit_hash SET hash = (SELECT hash FROM audit_hash WHERE position = 0) WHERE position = 20`}
 		}, audit.HashAltered, -1},
 	}
-	onBoth(t, func(t *testing.T, d database) {
-		for _, tt := range tests {
-			t.Run(tt.name, func(t *testing.T) {
-				url := d.url(t)
-				s := openURL(t, url)
-				for i := range records {
-					e := event(audit.RemediationConfirmed)
-					e.Request, e.Reason = fmt.Sprint("r", i), "honest"
-					ok(t, commit(t, s, commands.Change{Audit: []audit.Event{e}}))
-				}
-				kept := must[audit.Head](t)(s.Head(t.Context()))
-				verify(t, s)
-				ok(t, s.Close())
-				ok(t, sqlExec(t, d.name, url, tt.statements(d.name)...))
-				s = openURL(t, url)
-				r, _ := readLog(t, s, audit.Check{Own: []audit.Head{kept}})
-				for _, f := range r.Findings {
-					if f.Kind == tt.want && (tt.record < 0 || f.From <= tt.record && tt.record <= f.To) {
-						return
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					url := d.url(t)
+					s := openURL(t, url)
+					var events []audit.Event
+					for i := range records {
+						e := event(audit.RemediationConfirmed)
+						e.Request, e.Reason = fmt.Sprint("r", i), "honest"
+						events = append(events, e)
 					}
-				}
-				t.Errorf("not found as %s: %v", tt.want, r.Findings)
-			})
-		}
-	})
+					ok(t, commit(t, s, commands.Change{Audit: events}))
+					kept := must[audit.Head](t)(s.Head(t.Context()))
+					verify(t, s)
+					ok(t, s.Close())
+					ok(t, sqlExec(t, d.name, url, tt.statements(d.name)...))
+					s = openURL(t, url)
+					r, _ := readLog(t, s, audit.Check{Own: []audit.Head{kept}})
+					for _, f := range r.Findings {
+						if f.Kind == tt.want && (tt.record < 0 || f.From <= tt.record && tt.record <= f.To) {
+							return
+						}
+					}
+					t.Errorf("not found as %s: %v", tt.want, r.Findings)
+				})
+			}
+		})
+	}
 }
