@@ -46,7 +46,27 @@ func card(v voice, a commands.AccountView) message {
 	for _, r := range firsts(a.Ended, 3) {
 		blocks = append(blocks, small(ended(v, r)))
 	}
-	return newMessage(v, blocks)
+	return newMessage(v, onePrimary(blocks))
+}
+
+// onePrimary leaves only the first primary button as it is: where everything is highlighted nothing is.
+func onePrimary(blocks []slack.Block) []slack.Block {
+	seen := false
+	for _, b := range blocks {
+		actions, ok := b.(*slack.ActionBlock)
+		if !ok {
+			continue
+		}
+		for _, e := range actions.Elements.ElementSet {
+			if k, ok := e.(*slack.ButtonBlockElement); ok && k.Style == slack.StylePrimary {
+				if seen {
+					k.Style = slack.StyleDefault
+				}
+				seen = true
+			}
+		}
+	}
+	return blocks
 }
 
 // accountLine is what names an account beyond doubt: the id first.
@@ -160,7 +180,7 @@ func keyBlocks(v voice, a commands.AccountView, k commands.KeyView) []slack.Bloc
 
 func keyName(v voice, k posture.Key) string {
 	if k.ID == "" {
-		return v.say("key.unnamed", arg{"Day": v.day(k.Created)})
+		return v.say("key.unnamed", arg{"Day": k.Created.UTC().Format(time.DateOnly)})
 	}
 	return v.say("key.named", arg{"ID": k.ID.Mask()})
 }
@@ -178,10 +198,17 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 		created = v.day(k.Key.Created) + " · " + v.say("time.old", arg{"Span": v.span(v.now.Sub(k.Key.Created))})
 	}
 	pairs := []string{v.say("key.status"), status, v.say("key.created"), created, v.say("key.used"), lastUse(v, k.Key)}
-	if k.Open == nil {
-		return append(pairs, v.say("key.means"), v.say("means."+string(or(k.Deactivate, remediation.MeansNone))+".short"))
+	shut, del := or(k.Deactivate, remediation.MeansNone), or(k.Delete, remediation.MeansNone)
+	if k.Open != nil {
+		del = or(k.Open.DeleteMeans, remediation.MeansNone)
 	}
-	return append(pairs, v.say("key.delete"), v.say("means."+string(or(k.Open.DeleteMeans, remediation.MeansNone))+".delete"))
+	if k.Open == nil && k.Key.Status != posture.KeyInactive {
+		pairs = append(pairs, v.say("key.means"), v.say("means."+string(shut)+".short"))
+	}
+	if k.Open != nil || k.Key.Status == posture.KeyInactive || shut != del {
+		pairs = append(pairs, v.say("key.delete"), v.say("means."+string(del)+".delete"))
+	}
+	return pairs
 }
 
 func lastUse(v voice, k posture.Key) string {

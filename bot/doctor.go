@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -250,7 +251,7 @@ func slackSaid(err error) string {
 	case errors.As(err, &limited):
 		return "Slack asks to wait " + limited.RetryAfter.String()
 	case errors.As(err, &status):
-		return "the answer was HTTP " + fmt.Sprint(status.Code)
+		return "the answer was HTTP " + strconv.Itoa(status.Code)
 	default:
 		return "no usable answer"
 	}
