@@ -52,9 +52,9 @@ func verifyStore(ctx context.Context, s *store.Store, c Config, o VerifyOptions,
 	err = s.ReadLog(ctx, func(l store.Log) error {
 		v = Verified{Published: len(l.Heads), Own: len(own)}
 		heads := l.Heads
-		verifiers, err := c.verifiers(o.Verifiers)
-		if err != nil {
-			v.Unchecked, heads = err.Error(), nil
+		verifiers, kerr := c.verifiers(o.Verifiers)
+		if kerr != nil {
+			v.Unchecked, heads = kerr.Error(), nil
 		}
 		v.Report, err = audit.Verify(ctx, audit.Check{
 			Records: l.Records, Stored: l.Hashes, Heads: heads, Verifiers: verifiers, Own: own,

@@ -197,7 +197,7 @@ func (k *checking) run(ctx context.Context, sources []string, concurrency int) e
 		if len(waiting) == 0 {
 			return nil
 		}
-		k.o.Log.LogAttrs(ctx, slog.LevelInfo, "looking again", slog.Int("accounts", len(waiting)), slog.Int("pass", i+2))
+		k.o.Log.InfoContext(ctx, "looking again", "accounts", len(waiting), "pass", i+2)
 		if err := wait(ctx, pause); err != nil {
 			return errInterrupted
 		}

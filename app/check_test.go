@@ -106,8 +106,8 @@ func check(t *testing.T, e *estate, change func(*app.CheckOptions)) (*app.Checke
 	found, err := app.Check(t.Context(), c, o)
 	if found != nil {
 		t.Cleanup(func() {
-			if err := found.Rows.Close(); err != nil {
-				t.Error(err)
+			if cerr := found.Rows.Close(); cerr != nil {
+				t.Error(cerr)
 			}
 		})
 	}
@@ -160,8 +160,7 @@ func untoldDevices(a posture.Account, _ int) posture.Evidence {
 func TestNoAccountIsAnErrorAndNoSuccess(t *testing.T) {
 	t.Parallel()
 	found, err := check(t, &estate{}, nil)
-	var nothing *app.NoAccountsError
-	if !errors.As(err, &nothing) {
+	if _, ok := errors.AsType[*app.NoAccountsError](err); !ok {
 		t.Fatalf("the error is %v", err)
 	}
 	if found.Status() != app.SomeUnread {
@@ -282,5 +281,5 @@ func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // A heap fits.
+	return int64(m.HeapAlloc)
 }

@@ -141,9 +141,9 @@ func (d *doctor) database(ctx context.Context) {
 	info, err := os.Stat(d.c.Database)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := takesFiles(filepath.Dir(d.c.Database)); err != nil {
+		if ferr := takesFiles(filepath.Dir(d.c.Database)); ferr != nil {
 			d.tell(Probe{
-				Area: area, Name: name, Status: ProbeFailed, Detail: why(err),
+				Area: area, Name: name, Status: ProbeFailed, Detail: why(ferr),
 				Fix: "Give the bot a folder that it may write to, or set database to a file in another.",
 			})
 			return
@@ -164,15 +164,14 @@ func (d *doctor) database(ctx context.Context) {
 
 // why leaves the path of a temporary file out: it would only puzzle.
 func why(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return filepath.Dir(path.Path) + ": " + path.Err.Error()
 	}
 	return err.Error()
 }
 
 func writable(file string) error {
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	f, err := os.OpenFile(file, os.O_RDWR, 0) //nolint:gosec // The operator names the file.
 	if err != nil {
 		return err
 	}
@@ -215,8 +214,8 @@ func (d *doctor) key() {
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := takesFiles(filepath.Dir(file)); err != nil {
-			bad(why(err), "Set audit.key_file to a file that this user may make.")
+		if ferr := takesFiles(filepath.Dir(file)); ferr != nil {
+			bad(why(ferr), "Set audit.key_file to a file that this user may make.")
 			return
 		}
 		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: file + " is made at the first start"})

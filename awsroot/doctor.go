@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,13 +105,14 @@ func (p *probing) fail(name, detail, fix, policy string) {
 func (p *probing) failed(name string, err error, statement string) {
 	g := gapOf(err)
 	fix := g.Fix
-	switch g.Reason {
-	case posture.ReasonDenied:
-		fix = "Add this statement to the policy of " + p.principal(name) + ":"
-	case posture.ReasonNoAnswer, posture.ReasonGarbage, posture.ReasonThrottled:
-		statement, fix = "", "Look at what answers in place of AWS, and try again."
-	default:
+	if g.Reason == posture.ReasonNoAnswer || g.Reason == posture.ReasonGarbage || g.Reason == posture.ReasonThrottled {
+		fix = "Look at what answers in place of AWS, and try again."
+	}
+	if g.Reason != posture.ReasonDenied {
 		statement = ""
+	}
+	if statement != "" {
+		fix = "Add this statement to the policy of " + p.principal(name) + ":"
 	}
 	p.fail(name, g.Reason.Phrase()+" ("+g.Detail+")", fix, statement)
 }
@@ -318,11 +320,9 @@ func (p *probing) features(ctx context.Context) bool {
 		p.featureError(name, err)
 		return false
 	}
-	for _, f := range out.EnabledFeatures {
-		if f == iamtypes.FeatureTypeRootCredentialsManagement {
-			p.ok(name, "RootCredentialsManagement is enabled")
-			return true
-		}
+	if slices.Contains(out.EnabledFeatures, iamtypes.FeatureTypeRootCredentialsManagement) {
+		p.ok(name, "RootCredentialsManagement is enabled")
+		return true
 	}
 	p.fail(name, "RootCredentialsManagement is not enabled",
 		"In the management account run: aws iam enable-organizations-root-credentials-management", "")
@@ -332,7 +332,7 @@ func (p *probing) features(ctx context.Context) bool {
 // featureError maps AWS's typed errors to one instruction each.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListOrganizationsFeatures.html
 func (p *probing) featureError(name string, err error) {
-	fix := ""
+	var fix string
 	switch codeOf(err) {
 	case "ServiceAccessNotEnabledException":
 		fix = "In the management account run: aws organizations enable-aws-service-access --service-principal iam.amazonaws.com"

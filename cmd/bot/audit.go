@@ -55,15 +55,15 @@ func (e *exportCommand) Run(ctx context.Context, g *grammar, p process) error {
 		return err
 	}
 	if e.Out == "" {
-		if _, err := app.ExportAudit(ctx, c, e.Format, p.Out, p.Now); err != nil {
+		if _, err = app.ExportAudit(ctx, c, e.Format, p.Out, p.Now); err != nil {
 			return failure{statusUsage, err}
 		}
 		return nil
 	}
 	var n int64
-	err = whole(e.Out, func(w io.Writer) error {
-		n, err = app.ExportAudit(ctx, c, e.Format, w, p.Now)
-		return err
+	err = whole(e.Out, func(w io.Writer) (werr error) {
+		n, werr = app.ExportAudit(ctx, c, e.Format, w, p.Now)
+		return werr
 	})
 	if err != nil {
 		return failure{statusUsage, err}

@@ -13,7 +13,7 @@ import (
 )
 
 // version is set when a release is built: -ldflags "-X main.version=v1.2.3".
-var version string //nolint:gochecknoglobals // The linker can set nothing else.
+var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

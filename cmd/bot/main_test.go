@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,7 +137,8 @@ func staged(ts *testscript.TestScript) *stage {
 // orderAWS changes the organization: aws feature NAME on|off; aws rename ID FILE; aws fault KIND ACTION [ACCOUNT|- [TIMES]].
 func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 	s := staged(ts)
-	body, path := map[string]any{}, ""
+	var body map[string]any
+	var path string
 	switch args[0] {
 	case "feature":
 		path, body = "feature", map[string]any{"feature": args[1], "enabled": args[2] == "on"}
@@ -154,7 +157,7 @@ func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	b, err := json.Marshal(body)
 	ts.Check(err)
-	req := httptest.NewRequest(http.MethodPost, "http://localhost/control/aws/"+path, bytes.NewReader(b))
+	req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "http://localhost/control/aws/"+path, bytes.NewReader(b))
 	req.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
 	s.org.Control().ServeHTTP(answer, req)
@@ -212,14 +215,14 @@ func writeLog(ts *testscript.TestScript, _ bool, args []string) {
 
 // tamper runs SQL on a database: tamper FILE STATEMENT.
 func tamper(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(runSQL(ts.MkAbs(args[0]), args[1]))
+	ts.Check(runSQL(context.Background(), ts.MkAbs(args[0]), args[1]))
 }
 
 // jsonPath holds a value of the last standard output against a text: jsonpath accounts.0.id 333333333333.
 func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 	var at any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &at))
-	for _, step := range strings.Split(args[0], ".") {
+	for step := range strings.SplitSeq(args[0], ".") {
 		switch v := at.(type) {
 		case map[string]any:
 			at = v[step]
@@ -246,12 +249,12 @@ func jsonPath(ts *testscript.TestScript, neg bool, args []string) {
 func wantStatus(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec("bot", args[1:]...)
 	got := 0
-	if e, ok := err.(*exec.ExitError); ok {
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
 		got = e.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("run the bot: %v", err)
 	}
-	if fmt.Sprint(got) != args[0] {
+	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("the exit status is %d, want %s", got, args[0])
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 
@@ -8,11 +9,11 @@ import (
 )
 
 // runSQL does to a database file what somebody with a shell on the machine can do.
-func runSQL(file, statement string) error {
+func runSQL(ctx context.Context, file, statement string) error {
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
 		return err
 	}
-	_, err = db.Exec(statement)
+	_, err = db.ExecContext(ctx, statement)
 	return errors.Join(err, db.Close())
 }

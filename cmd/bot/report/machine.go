@@ -63,28 +63,27 @@ func JSON(w io.Writer, c *app.Checked) error {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	out := bufio.NewWriter(w)
-	out.Write(head[:len(head)-2]) // without its closing brace: the accounts are written one by one
-	out.WriteString(",\n  \"accounts\": [")
+	put := func(s string) { _, _ = out.WriteString(s) }                   // an error comes out of Flush
+	put(strings.TrimSuffix(string(head), "\n}") + ",\n  \"accounts\": [") // the accounts are written one by one
 	first := true
 	for r, err := range c.Rows.All() {
 		if err != nil {
 			return err
 		}
 		if !first {
-			out.WriteByte(',')
+			put(",")
 		}
 		first = false
 		b, err := json.MarshalIndent(r, "    ", "  ")
 		if err != nil {
 			return fmt.Errorf("write the report: %w", err)
 		}
-		out.WriteString("\n    ")
-		out.Write(b)
+		put("\n    " + string(b))
 	}
 	if !first {
-		out.WriteString("\n  ")
+		put("\n  ")
 	}
-	out.WriteString("]\n}\n")
+	put("]\n}\n")
 	return out.Flush()
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 //go:embed page.html
-var pageText string //nolint:gochecknoglobals // go:embed can fill nothing else.
+var pageText string
 
 // page is what the page's template is given. Accounts is ranged over once.
 type page struct {
@@ -71,7 +71,7 @@ func HTML(w io.Writer, c *app.Checked) error {
 	case app.AllPass:
 		p.Verdict, p.Class = "Everything passes.", "ok"
 	case app.SomeFail:
-		p.Verdict, p.Class = fmt.Sprintf("%s findings fail.", number(p.Failing)), "fail"
+		p.Verdict, p.Class = number(p.Failing)+" findings fail.", "fail"
 	case app.SomeUnread:
 		p.Verdict, p.Class = fmt.Sprintf("%s findings fail, and %s could not be checked.", number(p.Failing), number(p.Unread)), "fail"
 		if p.Failing == 0 {

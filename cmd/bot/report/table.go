@@ -71,11 +71,12 @@ func quiet(r app.Row) bool {
 
 func (t *table) matrix() error {
 	controls := perAccount()
-	head := pad("ACCOUNT", 14) + pad("NAME", nameColumns+2)
+	var head strings.Builder
+	head.WriteString(pad("ACCOUNT", 14) + pad("NAME", nameColumns+2))
 	for _, c := range controls {
-		head += pad(heading(c.Slug), 6)
+		head.WriteString(pad(heading(c.Slug), 6))
 	}
-	t.line("%s", t.p.dim(strings.TrimRight(head, " ")))
+	t.line("%s", t.p.dim(strings.TrimRight(head.String(), " ")))
 	left := 0
 	for r, err := range t.c.Rows.All() {
 		if err != nil {
@@ -85,12 +86,13 @@ func (t *table) matrix() error {
 			left++
 			continue
 		}
-		cells := pad(fit(string(r.ID), 12), 14) + pad(fit(r.Label(), nameColumns), nameColumns+2)
+		var cells strings.Builder
+		cells.WriteString(pad(fit(string(r.ID), 12), 14) + pad(fit(r.Label(), nameColumns), nameColumns+2))
 		for _, c := range controls {
 			f, _ := r.Finding(c.Slug)
-			cells += t.p.mark(f.Status, 6)
+			cells.WriteString(t.p.mark(f.Status, 6))
 		}
-		t.line("%s", strings.TrimRight(cells, " "))
+		t.line("%s", strings.TrimRight(cells.String(), " "))
 	}
 	if left > 0 {
 		t.line("%s", t.p.dim(fmt.Sprintf("and %s where nothing fails", accounts(left))))
