@@ -58,7 +58,14 @@ func setAWS(t testing.TB, endpoint string) {
 // newRig sets the process's environment, so its tests do not run in parallel.
 func newRig(t *testing.T, change func(*awsroot.Config)) *rig {
 	t.Helper()
-	r := &rig{now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}
+	return newRigAt(t, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), change)
+}
+
+// newRigAt begins at a time. The SDK's cache of credentials goes by this machine's clock, so what is about assumed roles
+// begins now.
+func newRigAt(t *testing.T, at time.Time, change func(*awsroot.Config)) *rig {
+	t.Helper()
+	r := &rig{now: at}
 	r.Organization = awssim.New(awssim.Config{Now: r.clock})
 	mux := http.NewServeMux()
 	mux.Handle("/aws/", http.StripPrefix("/aws", r.API()))

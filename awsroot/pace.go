@@ -57,6 +57,7 @@ const (
 type limiter struct {
 	l    *rate.Limiter
 	full rate.Limit
+	turn chan struct{} // held by the one call that waits for the rate: a changed rate counts for the next one at once
 
 	mu     sync.Mutex
 	sent   uint64 // calls so far
@@ -64,7 +65,7 @@ type limiter struct {
 }
 
 func newLimiter(r rate.Limit, burst int) *limiter {
-	return &limiter{l: rate.NewLimiter(r, burst), full: r}
+	return &limiter{l: rate.NewLimiter(r, burst), full: r, turn: make(chan struct{}, 1)}
 }
 
 // unpacedError is a call that was not sent, because its context ended before its turn came.
@@ -75,7 +76,14 @@ func (e *unpacedError) Unwrap() error { return e.cause }
 
 // wait blocks until the call may be sent, and numbers it.
 func (l *limiter) wait(ctx context.Context) (uint64, error) {
-	if err := l.l.Wait(ctx); err != nil {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return 0, &unpacedError{cause: ctx.Err()}
+	}
+	err := l.l.Wait(ctx)
+	<-l.turn
+	if err != nil {
 		return 0, &unpacedError{cause: err}
 	}
 	l.mu.Lock()

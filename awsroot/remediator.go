@@ -27,6 +27,24 @@ import (
 type Remediator struct {
 	reaches []*reach
 	cfg     Config
+
+	mu   sync.Mutex
+	used map[int64]bool // receipts that paid for a detachment, by their place in the log
+}
+
+// once reports whether a receipt has not paid for a call yet, and takes it.
+func (m *Remediator) once(receipt audit.Receipt) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.used == nil {
+		m.used = map[int64]bool{}
+	}
+	seq := receipt.Seq()
+	if m.used[seq] {
+		return false
+	}
+	m.used[seq] = true
+	return true
 }
 
 // Errors of opening a session. None of them is sent anything.
@@ -323,10 +341,13 @@ func (m *Remediator) Detach(ctx context.Context, source string, account posture.
 	e := receipt.Event()
 	r, ok := find(m.reaches, source)
 	switch {
-	case !receipt.Valid() || e.Action != audit.BlockDetached || e.Account != string(account) || e.Source != source:
+	case !receipt.Valid() || e.Action != audit.BlockDetached || e.Outcome != audit.OutcomeAttempt || e.Account != string(account) || e.Source != source:
 		return commands.Outcome{Kind: remediation.Refused, Code: ErrWrongPermit.Error()}
 	case !ok || r.src.Organization == nil || r.src.Organization.Quarantine == nil || r.exempt(account):
 		return commands.Outcome{Kind: remediation.Refused, Code: ErrNoMeans.Error()}
+	}
+	if !m.once(receipt) {
+		return commands.Outcome{Kind: remediation.Refused, Code: ErrSpent.Error()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout+2*time.Second)
 	defer cancel()

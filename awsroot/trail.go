@@ -94,10 +94,12 @@ func (l *look) byTrail(ctx context.Context, r *reach) {
 	}
 	var found traces
 	for _, region := range trailRegions() {
-		pace := rate.NewLimiter(trailRate, 1)
+		pace := rate.NewLimiter(trailRate, trailRate)
 		for _, name := range names {
 			if err := l.lookUp(ctx, r, &found, pace, region, name); err != nil {
-				l.noTrail(&found, trailGap(err))
+				g := trailGap(err)
+				r.cfg.Log.WarnContext(ctx, "event history could not be read", "account", string(l.e.Account.ID), "region", region, "reason", string(g.Reason), "detail", g.Detail)
+				l.noTrail(&found, g)
 				return
 			}
 		}
