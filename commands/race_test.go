@@ -266,3 +266,77 @@ func TestAKeyThatChangedSinceIsNotDeleted(t *testing.T) {
 		})
 	}
 }
+
+func TestSomebodyWhoDoesNotAnswerIsAskedAgainBeforeAGateIsShut(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]string{"the directory": "directory", "AWS": "read", "the credentials": "open"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.scan()
+			r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+				t.Fatal(err)
+			}
+			w.at(func() { w.broken[broken] = true })
+			w.settle()
+			w.wantState(r.ID, remediation.Approved)
+			w.at(func() { w.broken[broken] = false })
+			w.pass(time.Minute)
+			w.wantState(r.ID, remediation.Inactive)
+
+			w.at(func() { w.broken[broken], w.accounts[member].means.Deactivate = true, remediation.MeansRootCredentials })
+			if broken != "open" {
+				return // asking needs both
+			}
+			if r, err = w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+				t.Fatal(err)
+			}
+			for range 6 {
+				w.pass(time.Minute)
+			}
+			if got := w.wantState(r.ID, remediation.Failed); got.NoteDetail != string(remediation.GateReading) {
+				t.Errorf("the gate is %q", got.NoteDetail)
+			}
+		})
+	}
+}
+
+func TestWhoeverNeedsABlockWaitsForTheOneThatIsOnItsWayOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	row := remediation.Block{Source: "acme", Account: member, Version: 1, Origin: remediation.OriginOurs, Attached: true, Since: w.now()}
+	write := func(b remediation.Block) {
+		e := audit.Event{At: w.now(), Actor: audit.System("test"), Action: audit.RemediationReconciled, Outcome: audit.OutcomeDone}
+		if _, err := w.st.Commit(t.Context(), commands.Change{Block: &b, Audit: []audit.Event{e}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(row)
+	w.at(func() { w.accounts[member].attached = true })
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.Approved)
+	write(row.Detached())
+	w.at(func() { w.accounts[member].attached = false })
+	w.pass(time.Minute)
+	w.wantState(r.ID, remediation.Inactive)
+	w.at(func() {
+		if !w.accounts[member].attached {
+			t.Error("the account is not blocked")
+		}
+	})
+}

@@ -273,3 +273,20 @@ func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
 		t.Errorf("the approver's home waits for %v, %v", waiting, err)
 	}
 }
+
+func TestALookBesideARunIsNotLetGoByIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	run, err := w.st.StartRun(t.Context(), commands.Run{ID: "beside", Started: w.now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.s.MFADone(t.Context(), who(requester), "acme", member); err != nil {
+		t.Fatal(err)
+	}
+	gone, err := w.st.Retire(t.Context(), run.ID, "acme")
+	if err != nil || slices.ContainsFunc(gone, func(a posture.Account) bool { return a.ID == member }) {
+		t.Errorf("let go of %v, %v", gone, err)
+	}
+}
