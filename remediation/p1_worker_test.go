@@ -1,0 +1,299 @@
+package remediation_test
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+// work does one piece: the next stage of a worker that is in the middle of a step, or an item that is due.
+func (w *world) work(t *rapid.T) {
+	n := rapid.IntRange(0, 1).Draw(t, "worker")
+	k := &w.workers[n]
+	switch k.stage {
+	case 1:
+		w.second(k)
+	case 2:
+		w.call(k)
+	case 3:
+		w.settled(k)
+	default:
+		w.claim(t, k)
+	}
+}
+
+func (w *world) claim(t *rapid.T, k *worker) {
+	var due []int
+	for i, j := range w.jobs {
+		if !j.due.After(w.now) {
+			due = append(due, i)
+		}
+	}
+	if len(due) == 0 {
+		return
+	}
+	i := due[0]
+	if len(due) > 1 {
+		i = due[rapid.IntRange(0, len(due)-1).Draw(t, "item")]
+	}
+	j := w.jobs[i]
+	w.jobs = slices.Delete(w.jobs, i, i+1)
+	tr := j.of
+	switch j.kind {
+	case remediation.EffectRead:
+		if tr.r.State.Ended() {
+			return
+		}
+		if slices.ContainsFunc(w.workers[:], func(o worker) bool { return o.stage > 0 && o.job.of == tr }) && rapid.Bool().Draw(t, "same process") {
+			w.queue(job{kind: j.kind, due: w.now.Add(remediation.SettleAfter), of: tr})
+			return
+		}
+		found := w.row.Attached && w.row.Origin == remediation.OriginFound
+		w.commit(tr, remediation.Event{Kind: remediation.Observe, Facts: w.facts(tr.r), Found: found}, audit.System("reader"))
+	case remediation.EffectLapse:
+		if w.commit(tr, remediation.Event{Kind: remediation.Lapse}, audit.System("clock")) && tr.r.State != remediation.Approved {
+			tr.model.void()
+		}
+	case remediation.EffectRelease:
+		w.release(j)
+	case remediation.EffectAct:
+		if tr.r.Current(j.version) && remediation.ActOf(tr.r.State) != "" {
+			w.begin(k, j)
+		}
+	default:
+	}
+}
+
+func (w *world) around() remediation.Surroundings {
+	return remediation.Surroundings{
+		On: w.on, DryRun: w.dryRun, Paused: w.paused, LastAudit: w.last, Entitled: w.entitled, Exempt: w.exempt,
+		DeletedToday: w.today(), DailyCap: 1,
+	}
+}
+
+// today counts the deletions that were begun within a day, without one that is just being asked about.
+func (w *world) today() int {
+	n := 0
+	for _, at := range w.days {
+		if w.now.Sub(at) < 24*time.Hour {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) overBlock(r remediation.Request) bool {
+	return r.Means == remediation.MeansOrganization && remediation.ActOf(r.State) != remediation.ActDelete
+}
+
+// begin asks the gates a first time and commits the attempt, or hands the step to the owner.
+func (w *world) begin(k *worker, j job) {
+	tr := j.of
+	act := remediation.ActOf(tr.r.State)
+	leaving := w.row.Origin == remediation.OriginOurs && len(w.row.Holders) == 0
+	switch {
+	case w.overBlock(tr.r) && leaving:
+		j.due = w.now.Add(time.Minute)
+		w.jobs = append(w.jobs, j)
+		return
+	case w.overBlock(tr.r) && act != remediation.ActDeactivate && w.row.Origin == remediation.OriginFound:
+		w.stop(tr, remediation.GateBlock)
+		return
+	}
+	f := w.facts(tr.r)
+	_, err := remediation.Start(tr.r, f, w.around(), w.now)
+	gate, guided := gateOf(err), means(tr.r) == remediation.MeansGuided
+	if err != nil && (!guided || gate != remediation.GateMeans) {
+		w.stop(tr, gate)
+		return
+	}
+	if !w.commit(tr, remediation.Event{Kind: remediation.Begin, Facts: f}, audit.System("worker")) {
+		w.fail("begin is refused in %s", tr.r.State)
+	}
+	if guided {
+		return
+	}
+	if act == remediation.ActDelete {
+		w.days = append(w.days, w.now)
+	}
+	e := w.log[len(w.log)-1]
+	leaf := audit.Leaf{Seq: int64(len(w.log) - 1), Event: e}
+	*k = worker{stage: 1, job: j, r: tr.r, receipt: audit.Sealed(leaf, w.heads[len(w.heads)-1]), until: w.now.Add(30 * time.Second)}
+}
+
+func means(r remediation.Request) remediation.Means {
+	if remediation.ActOf(r.State) == remediation.ActDelete {
+		return r.DeleteMeans
+	}
+	return r.Means
+}
+
+func gateOf(err error) remediation.Gate {
+	var shut *remediation.GateError
+	if errors.As(err, &shut) {
+		return shut.Gate
+	}
+	return ""
+}
+
+func (w *world) stop(tr *track, g remediation.Gate) {
+	w.commit(tr, remediation.Event{Kind: remediation.GateShut, Gate: g}, audit.System("worker"))
+	tr.model.void()
+}
+
+// second asks the gates again on what was committed, unless somebody else wrote since: then the fence is not ours.
+func (w *world) second(k *worker) {
+	tr := k.job.of
+	if tr.r.Version != k.r.Version || w.now.After(k.until) {
+		*k = worker{}
+		return
+	}
+	around := w.around()
+	if remediation.ActOf(k.r.State) == remediation.ActDelete {
+		around.DeletedToday--
+	}
+	attempt, err := remediation.Start(k.r, w.facts(k.r), around, w.now)
+	if err == nil {
+		k.permit, err = attempt.Permit(k.receipt)
+	}
+	if err != nil {
+		*k = worker{}
+		w.stop(tr, gateOf(err))
+		return
+	}
+	f := w.facts(k.r)
+	if k.permit.Act() == remediation.ActDeactivate && w.overBlock(k.r) && f.Block.Attached {
+		k.stage, k.outcome = 3, remediation.Event{Kind: remediation.Succeeded, Facts: f}
+		return
+	}
+	k.stage, k.scene = 2, w.scene(k)
+}
+
+// call is the moment when the one changing call reaches AWS. The model judges it there.
+func (w *world) call(k *worker) {
+	tr, p := k.job.of, k.permit
+	k.stage = 3
+	fate := w.cloud.fate
+	w.cloud.fate = ""
+	if w.now.After(k.until) || fate == "lost before" || w.cloud.unread || w.cloud.moved {
+		k.outcome = remediation.Event{Kind: remediation.Unsure}
+		return
+	}
+	if tr.r.Version != k.r.Version {
+		k.outcome = remediation.Event{Kind: remediation.Unsure} // the session was closed when its lease was lost
+		return
+	}
+	i := w.find(tr.key)
+	if !k.r.State.InFlight() || remediation.ActOf(k.r.State) != p.Act() {
+		w.fail("I1: a call to %s in %s", p.Act(), k.r.State)
+	}
+	if err := tr.model.call(string(p.Act()), k.scene); err != nil {
+		w.fail("I1-I6, I10: %s by %s in %s: %v", p.Act(), p.Means(), k.r.State, err)
+	}
+	stale := w.facts(tr.r)
+	if i < 0 && (p.Act() == remediation.ActDelete || p.Means() != remediation.MeansOrganization) {
+		k.outcome = remediation.Event{Kind: remediation.Unsure, Code: "NoSuchEntity"}
+		return
+	}
+	switch fate {
+	case "no":
+		k.outcome = remediation.Event{Kind: remediation.Refused, Code: "AccessDenied"}
+		return
+	case "unavailable":
+		k.outcome = remediation.Event{Kind: remediation.Refused, Code: "AccessDenied"}
+		if p.Act() == remediation.ActDeactivate {
+			k.outcome.Kind = remediation.Unavailable
+		}
+		return
+	}
+	w.effect(p, i)
+	k.outcome = remediation.Event{Kind: remediation.Succeeded, AWSID: "aws", Facts: w.facts(tr.r)}
+	switch fate {
+	case "lagging":
+		k.outcome.Facts = stale
+	case "lost after":
+		k.outcome = remediation.Event{Kind: remediation.Unsure}
+	}
+}
+
+// scene is the world as it is when the gates let a call pass. What happens in the moment between that and the call itself
+// nobody can exclude.
+func (w *world) scene(k *worker) scene {
+	tr, p := k.job.of, k.permit
+	i := w.find(tr.key)
+	s := scene{
+		on: w.on, paused: w.paused, dryRun: w.dryRun, exempt: w.exempt, recorded: w.recorded(k), entitled: w.entitled, ours: w.now, aws: w.aws,
+		audit: w.last, sameAccount: p.Account() == account && p.Source() == "acme", sameKey: p.Key() == tr.r.Key.ID && p.Request() == tr.r.ID,
+		present: i >= 0, shut: w.shut(tr.key, tr.r.Means), rightBlock: p.Means() != remediation.MeansOrganization || w.cloud.intact,
+		foreign: w.cloud.foreign && p.Means() == remediation.MeansOrganization, deleted: w.today() - 1, daily: 1,
+	}
+	if i >= 0 {
+		s.lastUse = w.cloud.keys[i].LastUsed
+	}
+	return s
+}
+
+// recorded looks for the attempt in the log: the very version, before anything that followed it.
+func (w *world) recorded(k *worker) bool {
+	return slices.ContainsFunc(w.log, func(e audit.Event) bool {
+		return e.Action == audit.RemediationAttempted && e.Request == string(k.r.ID) && e.Version == k.r.Version
+	})
+}
+
+func (w *world) effect(p remediation.Permit, i int) {
+	switch {
+	case p.Act() == remediation.ActDelete:
+		w.cloud.keys = slices.Delete(w.cloud.keys, i, i+1)
+		w.sent[p.Key()]++
+		for _, tr := range w.tracks {
+			tr.model.gone = tr.model.gone || tr.key == p.Key()
+		}
+	case p.Means() == remediation.MeansOrganization:
+		w.cloud.attached, w.cloud.foreign = p.Act() == remediation.ActDeactivate, false
+	case p.Act() == remediation.ActDeactivate:
+		w.cloud.keys[i].Status = posture.KeyInactive
+	default:
+		w.cloud.keys[i].Status = posture.KeyActive
+	}
+}
+
+// settled commits how the call went. Somebody may have settled it by reading AWS: then the answer comes late.
+func (w *world) settled(k *worker) {
+	tr, e := k.job.of, k.outcome
+	mine := tr.r.Version == k.r.Version
+	*k = worker{}
+	if mine {
+		e.Found = e.Kind == remediation.Succeeded && w.row.Attached && w.row.Origin == remediation.OriginFound
+		w.commit(tr, e, audit.System("worker"))
+	}
+}
+
+// release takes the block off when nobody needs it any more and it is ours.
+func (w *world) release(j job) {
+	r := j.of.r
+	if !r.State.Ended() || !w.row.Holds(r.ID) && (w.row.Origin != remediation.OriginOurs || len(w.row.Holders) > 0) {
+		return
+	}
+	next, detach := w.row.Release(r.ID)
+	switch {
+	case !detach && len(next.Holders) > 0:
+		w.row = next
+	case !detach:
+		w.row = next.Detached()
+	case w.cloud.unread || w.cloud.moved || w.exempt:
+		j.due = w.now.Add(time.Minute)
+		w.jobs = append(w.jobs, j)
+	default:
+		if w.cloud.attached && w.cloud.foreign {
+			w.fail("a block that was found is taken away: %+v", w.row)
+		}
+		w.cloud.attached = false
+		w.row = next.Detached()
+	}
+}
