@@ -14,12 +14,12 @@ type Gate string
 const (
 	GateOff        Gate = "off"         // remediation is not switched on for the account
 	GateDryRun     Gate = "dry_run"     // the request was made, or the bot runs, without acting
-	GatePaused     Gate = "paused"      // somebody pressed pause; an undo goes on
+	GatePaused     Gate = "paused"      // somebody pressed pause, unless it is an undo
 	GateClock      Gate = "clock"       // our clock, AWS's and the audit log's disagree
 	GateState      Gate = "state"       // the request is not where the call needs it
 	GateApprovals  Gate = "approvals"   // too few distinct approvers, or the requester among them
 	GateEntitled   Gate = "entitled"    // an approver may not approve any more, or nobody could tell
-	GateConfirmed  Gate = "confirmed"   // the confirmation is too old
+	GateConfirmed  Gate = "confirmed"   // the confirmation is too old, or from a future that our clock left again
 	GateWatch      Gate = "watch"       // the watch window is not over
 	GateExempt     Gate = "exempt"      // the account is never to be acted on
 	GateCap        Gate = "cap"         // the day's deletions are used up
@@ -28,12 +28,12 @@ const (
 	GateKey        Gate = "key"         // the key is not there, or not the account's
 	GateCreated    Gate = "created"     // the creation date is another
 	GateInactive   Gate = "inactive"    // the key is neither inactive nor blocked
-	GateUnused     Gate = "unused"      // the key was used since it was shut
+	GateUnused     Gate = "unused"      // the key was used since the watch began, or a use came to light that nobody was shown
 	GateInUse      Gate = "in_use"      // used within the guard period, without an override
 	GateMeans      Gate = "means"       // the step has no means that the bot itself can take
-	GateBlock      Gate = "block"       // the quarantine policy is not the shipped one
+	GateBlock      Gate = "block"       // the quarantine policy is not the shipped one, or the block to be taken away is not ours
 	GateAudit      Gate = "audit"       // the attempt is not on record
-	GateBreakGlass Gate = "break_glass" // a declared emergency may deactivate, never delete
+	GateBreakGlass Gate = "break_glass" // a declared emergency wants to delete: it may only deactivate
 )
 
 // Act is what a permit allows: exactly one changing call of one kind.

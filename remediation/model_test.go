@@ -113,7 +113,7 @@ func (m *model) read(s sight) {
 			m.counts = s.ours.Add(m.spread)
 		}
 	case used || stranger:
-		m.watched, m.ours, m.aws = 0, s.ours, s.aws
+		m.watched, m.counts, m.ours, m.aws = 0, later(m.counts, s.ours), s.ours, s.aws
 		m.voidDeletion()
 	default:
 		m.watched += min(max(0, min(s.ours.Sub(m.ours), s.aws.Sub(m.aws))), m.oneDay)
