@@ -18,9 +18,9 @@ type treeState struct {
 	last time.Time
 }
 
-func scanTree(scan func(...any) error) (t treeState, err error) {
+func scanTree(scan scanner) (t treeState, err error) {
 	var last string
-	if err := scan(&t.size, &last); err != nil {
+	if err = scan(&t.size, &last); err != nil {
 		return t, fmt.Errorf("read the end of the audit log: %w", err)
 	}
 	if last == "" {
@@ -53,7 +53,7 @@ func (s *Store) extend(ctx context.Context, q session, tree treeState, events []
 		return x, err
 	}
 	for i, l := range x.Leaves {
-		_, err := q.exec(ctx, `INSERT INTO audit_record (seq, at, action, request, account, to_state, raw)
+		_, err = q.exec(ctx, `INSERT INTO audit_record (seq, at, action, request, account, to_state, raw)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			l.Seq, micros(l.At), string(l.Action), l.Request, l.Account, l.To, x.Records[i])
 		if err != nil {
@@ -61,7 +61,7 @@ func (s *Store) extend(ctx context.Context, q session, tree treeState, events []
 		}
 	}
 	for i, h := range x.Hashes {
-		if _, err := q.exec(ctx, `INSERT INTO audit_hash (position, hash) VALUES ($1, $2)`, x.First+int64(i), h[:]); err != nil {
+		if _, err = q.exec(ctx, `INSERT INTO audit_hash (position, hash) VALUES ($1, $2)`, x.First+int64(i), h[:]); err != nil {
 			return x, fmt.Errorf("append to the audit tree: %w", err)
 		}
 	}
@@ -76,6 +76,17 @@ func (s *Store) extend(ctx context.Context, q session, tree treeState, events []
 // asked bounds the parameters of one query.
 const asked = 200
 
+// node is a stored hash of the tree.
+type node struct {
+	position int64
+	raw      []byte
+}
+
+func scanNode(scan scanner) (n node, err error) {
+	err = scan(&n.position, &n.raw)
+	return n, err
+}
+
 func hashReader(ctx context.Context, q session) audit.HashReader {
 	return audit.HashReaderFunc(func(positions []int64) ([]audit.Hash, error) {
 		found := make(map[int64]audit.Hash, len(positions))
@@ -84,21 +95,15 @@ func hashReader(ctx context.Context, q session) audit.HashReader {
 			for i, p := range part {
 				args[i] = p
 			}
-			rows, err := q.query(ctx, `SELECT position, hash FROM audit_hash WHERE position IN (`+places(1, len(args))+`)`, args...)
-			err = each(rows, err, func(scan func(...any) error) error {
-				var p int64
-				var raw []byte
-				if err := scan(&p, &raw); err != nil {
-					return err
-				}
-				if h := (audit.Hash{}); len(raw) == len(h) {
-					copy(h[:], raw)
-					found[p] = h
-				}
-				return nil
-			})
+			list, err := collect(ctx, q, scanNode, `SELECT position, hash FROM audit_hash WHERE position IN (`+places(1, len(args))+`)`, args...)
 			if err != nil {
 				return nil, err
+			}
+			for _, n := range list {
+				if h := (audit.Hash{}); len(n.raw) == len(h) {
+					copy(h[:], n.raw)
+					found[n.position] = h
+				}
 			}
 		}
 		hashes := make([]audit.Hash, len(positions))
@@ -134,24 +139,19 @@ func (s *Store) Audit(ctx context.Context, q commands.AuditQuery) ([]audit.Leaf,
 	f.equal("account", q.Account)
 	f.equal("request", q.Request)
 	query := `SELECT raw FROM audit_record` + f.clause("seq DESC", q.Limit)
-	var leaves []audit.Leaf
-	rows, err := s.db.reads().query(ctx, query, f.args...)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var raw []byte
-		if err := scan(&raw); err != nil {
-			return err
-		}
-		l, err := audit.Decode(raw)
-		if err != nil {
-			return err
-		}
-		leaves = append(leaves, l)
-		return nil
-	})
+	leaves, err := collect(ctx, s.db.reads(), scanLeaf, query, f.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list audit records: %w", err)
 	}
 	return leaves, nil
+}
+
+func scanLeaf(scan scanner) (audit.Leaf, error) {
+	var raw []byte
+	if err := scan(&raw); err != nil {
+		return audit.Leaf{}, err
+	}
+	return audit.Decode(raw)
 }
 
 // Log is the audit log as it stood at one moment, for [audit.Verify] and for exports.
@@ -184,20 +184,16 @@ func (s *Store) ReadLog(ctx context.Context, f func(Log) error) error {
 	})
 }
 
+func scanRecord(scan scanner) (r audit.Record, err error) {
+	err = scan(&r.Seq, &r.Raw)
+	return r, err
+}
+
 func records(ctx context.Context, q session) iter.Seq2[audit.Record, error] {
 	const page = 500
 	return func(yield func(audit.Record, error) bool) {
 		for after := int64(-1 << 62); ; {
-			records := make([]audit.Record, 0, page)
-			rows, err := q.query(ctx, `SELECT seq, raw FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2`, after, page)
-			err = each(rows, err, func(scan func(...any) error) error {
-				var r audit.Record
-				if err := scan(&r.Seq, &r.Raw); err != nil {
-					return err
-				}
-				records = append(records, r)
-				return nil
-			})
+			records, err := collect(ctx, q, scanRecord, `SELECT seq, raw FROM audit_record WHERE seq > $1 ORDER BY seq LIMIT $2`, after, page)
 			if err != nil {
 				yield(audit.Record{}, fmt.Errorf("read audit records: %w", err))
 				return
@@ -235,18 +231,14 @@ func (s *Store) SaveHead(ctx context.Context, h audit.SignedHead) error {
 func (s *Store) Heads(ctx context.Context) ([]string, error) { return heads(ctx, s.db.reads()) }
 
 func heads(ctx context.Context, q session) ([]string, error) {
-	var heads []string
-	rows, err := q.query(ctx, `SELECT text FROM audit_head ORDER BY size, at, text`)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var text string
-		if err := scan(&text); err != nil {
-			return err
-		}
-		heads = append(heads, text)
-		return nil
-	})
+	heads, err := collect(ctx, q, scanText, `SELECT text FROM audit_head ORDER BY size, at, text`)
 	if err != nil {
 		return nil, fmt.Errorf("list heads: %w", err)
 	}
 	return heads, nil
+}
+
+func scanText(scan scanner) (text string, err error) {
+	err = scan(&text)
+	return text, err
 }

@@ -87,11 +87,11 @@ func TestKillingTheProcessLosesNothingThatWasAcknowledged(t *testing.T) {
 				verify(t, s)
 				for key := range acknowledged {
 					parts := strings.Split(key, "/")
-					if w, err := strconv.Atoi(parts[1]); err != nil || w%2 == 0 {
+					if w, failed := strconv.Atoi(parts[1]); failed != nil || w%2 == 0 {
 						continue
 					}
-					if leaves, err := s.Audit(t.Context(), commands.AuditQuery{Request: key, Limit: 1}); err != nil || len(leaves) != 1 {
-						t.Fatalf("kill %d: the record of %s is lost: %v", kill+1, key, err)
+					if leaves, failed := s.Audit(t.Context(), commands.AuditQuery{Request: key, Limit: 1}); failed != nil || len(leaves) != 1 {
+						t.Fatalf("kill %d: the record of %s is lost: %v", kill+1, key, failed)
 					}
 				}
 				due, err := s.Due(t.Context(), newClock().Now())

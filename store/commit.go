@@ -55,16 +55,16 @@ func (s *Store) commit(ctx context.Context, q session, c commands.Change, items 
 		}
 	}
 	if c.Lease != nil {
-		if err := s.holds(ctx, q, *c.Lease); err != nil {
+		if err = s.holds(ctx, q, *c.Lease); err != nil {
 			return x, err
 		}
 	}
 	if c.Done {
-		if err := s.finish(ctx, q, *c.Lease); err != nil {
+		if err = s.finish(ctx, q, *c.Lease); err != nil {
 			return x, err
 		}
 	}
-	if err := s.swapAll(ctx, q, c); err != nil {
+	if err = s.swapAll(ctx, q, c); err != nil {
 		return x, err
 	}
 	if len(c.Audit) > 0 {
@@ -73,7 +73,7 @@ func (s *Store) commit(ctx context.Context, q session, c commands.Change, items 
 		}
 	}
 	for _, i := range items {
-		if err := upsert(ctx, q, i); err != nil {
+		if err = upsert(ctx, q, i); err != nil {
 			return x, err
 		}
 	}
@@ -104,7 +104,8 @@ func (s *Store) swapAll(ctx context.Context, q session, c commands.Change) error
 	}
 	if m := c.Mute; m != nil {
 		at := place{
-			"mute", []column{{"source", m.Source}, {"account", m.Account}, {"control", m.Control}},
+			"mute",
+			[]column{{"source", m.Source}, {"account", m.Account}, {"control", m.Control}},
 			[]column{{"until", micros(m.Until)}},
 		}
 		return swap(ctx, q, at, m.Version, m)
@@ -203,7 +204,8 @@ func (s *Store) swapRequest(ctx context.Context, q session, r remediation.Reques
 		return err
 	}
 	return swap(ctx, q, place{
-		"request", []column{{"id", string(r.ID)}},
+		"request",
+		[]column{{"id", string(r.ID)}},
 		[]column{
 			{"state", string(r.State)},
 			{"ended", flag(r.State.Ended())},

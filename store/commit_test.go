@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -124,20 +125,20 @@ func TestOfEightWhoWriteOneVersionOneWins(t *testing.T) {
 	changes := map[string]func(version, who int) commands.Change{
 		"request": func(v, who int) commands.Change {
 			r := request("r1")
-			r.Version, r.Reason = v, fmt.Sprint(who)
+			r.Version, r.Reason = v, strconv.Itoa(who)
 			return commands.Change{Request: &r}
 		},
 		"block": func(v, _ int) commands.Change {
 			return commands.Change{Block: &remediation.Block{Source: "acme", Account: account, Version: v}}
 		},
 		"switch": func(v, who int) commands.Change {
-			return commands.Change{Switch: &commands.Switch{Version: v, By: fmt.Sprint(who)}}
+			return commands.Change{Switch: &commands.Switch{Version: v, By: strconv.Itoa(who)}}
 		},
 		"owner": func(v, who int) commands.Change {
-			return commands.Change{Owner: &commands.Owner{Source: "acme", Account: account, Version: v, User: fmt.Sprint(who)}}
+			return commands.Change{Owner: &commands.Owner{Source: "acme", Account: account, Version: v, User: strconv.Itoa(who)}}
 		},
 		"mute": func(v, who int) commands.Change {
-			return commands.Change{Mute: &commands.Mute{Source: "acme", Account: account, Control: posture.RootMFA, Version: v, By: fmt.Sprint(who)}}
+			return commands.Change{Mute: &commands.Mute{Source: "acme", Account: account, Control: posture.RootMFA, Version: v, By: strconv.Itoa(who)}}
 		},
 	}
 	for _, d := range databases() {

@@ -56,21 +56,24 @@ func (s plain) queryRow(ctx context.Context, query string, args ...any) *sql.Row
 	return s.on.QueryRowContext(ctx, s.numbers(query), args...)
 }
 
-// each scans the rows of a query with f, and closes them.
-func each(rows *sql.Rows, err error, f func(scan func(...any) error) error) error {
+// scanner reads the columns of one row.
+type scanner func(columns ...any) error
+
+// collect returns what one makes of each row of a query.
+func collect[T any](ctx context.Context, q session, one func(scanner) (T, error), query string, args ...any) (list []T, err error) {
+	rows, err := q.query(ctx, query, args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() {
-		// Err below has told what went wrong, if anything did.
-		_ = rows.Close()
-	}()
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		if err := f(rows.Scan); err != nil {
-			return err
+		v, failed := one(rows.Scan)
+		if failed != nil {
+			return nil, failed
 		}
+		list = append(list, v)
 	}
-	return rows.Err()
+	return list, rows.Err()
 }
 
 // snapshot runs f in a transaction that sees one moment and is rolled back.

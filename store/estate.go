@@ -19,12 +19,12 @@ func (s *Store) StartRun(ctx context.Context, r commands.Run) (commands.Run, err
 		return commands.Run{}, err
 	}
 	err = s.db.write(ctx, func(ctx context.Context, q session) error {
-		n, err := q.exec(ctx, `INSERT INTO run (id, started, finished, under_way, body) VALUES ($1, $2, 0, 1, $3)
+		n, failed := q.exec(ctx, `INSERT INTO run (id, started, finished, under_way, body) VALUES ($1, $2, 0, 1, $3)
 			ON CONFLICT DO NOTHING`, r.ID, micros(r.Started), body)
-		if err == nil && n == 0 {
-			err = commands.ErrConflict
+		if failed == nil && n == 0 {
+			return commands.ErrConflict
 		}
-		return err
+		return failed
 	})
 	if errors.Is(err, commands.ErrConflict) {
 		current, cerr := s.CurrentRun(ctx)
@@ -48,14 +48,14 @@ func (s *Store) SaveRun(ctx context.Context, r commands.Run) error {
 		return err
 	}
 	err = s.db.write(ctx, func(ctx context.Context, q session) error {
-		n, err := q.exec(ctx, `UPDATE run SET finished = $1, body = $2,
+		n, failed := q.exec(ctx, `UPDATE run SET finished = $1, body = $2,
 			under_way = CASE WHEN $1 = finished THEN under_way ELSE NULL END WHERE id = $3 AND finished = 0`, micros(r.Finished), body, r.ID)
-		if err != nil || n == 1 {
-			return err
+		if failed != nil || n == 1 {
+			return failed
 		}
 		var id string
-		if err := q.queryRow(ctx, `SELECT id FROM run WHERE id = $1`, r.ID).Scan(&id); err != nil {
-			return notFound(err, "run")
+		if failed = q.queryRow(ctx, `SELECT id FROM run WHERE id = $1`, r.ID).Scan(&id); failed != nil {
+			return notFound(failed, "run")
 		}
 		return commands.ErrConflict
 	})
@@ -114,28 +114,34 @@ func (s *Store) Look(ctx context.Context, source string, account posture.Account
 	}
 	row := s.db.reads().queryRow(ctx, lookQuery+` WHERE account = $1 AND (source = $2 OR $2 = '') ORDER BY source LIMIT 1`,
 		string(account), source)
-	l, _, err := scanLook(row.Scan, keys)
+	l, err := scanLook(row.Scan)
 	if err != nil {
 		return commands.Look{}, notFound(err, "look at "+string(account))
 	}
-	return l, nil
+	return l.whole(keys), nil
 }
 
-// name is what a look is kept under.
-type name struct{ source, account string }
+// kept is a look with the names that it is kept under.
+type kept struct {
+	source, account string
+	look            commands.Look
+}
 
-func scanLook(scan func(...any) error, keys keyring) (l commands.Look, n name, err error) {
+func scanLook(scan scanner) (k kept, err error) {
 	var evidence, findings string
-	if err := scan(&n.source, &n.account, &l.Run, &evidence, &findings); err != nil {
-		return l, n, err
+	if err = scan(&k.source, &k.account, &k.look.Run, &evidence, &findings); err != nil {
+		return k, err
 	}
-	if err := errors.Join(decode(evidence, &l.Evidence), decode(findings, &l.Findings)); err != nil {
-		return l, n, err
+	err = errors.Join(decode(evidence, &k.look.Evidence), decode(findings, &k.look.Findings))
+	return k, err
+}
+
+// whole is the look with whole key ids in the place of handles.
+func (k kept) whole(keys keyring) commands.Look {
+	for i := range k.look.Evidence.Keys.Value {
+		keys.whole(&k.look.Evidence.Keys.Value[i])
 	}
-	for i := range l.Evidence.Keys.Value {
-		keys.whole(&l.Evidence.Keys.Value[i])
-	}
-	return l, n, nil
+	return k.look
 }
 
 // page is how many looks are in memory at once.
@@ -149,53 +155,35 @@ func (s *Store) Each(ctx context.Context, f func(commands.Look) error) error {
 	if err != nil {
 		return err
 	}
-	for after := (name{}); ; {
-		looks, last, err := s.page(ctx, after, keys)
+	for after := (kept{}); ; {
+		looks, err := collect(ctx, s.db.reads(), scanLook,
+			lookQuery+` WHERE (source, account) > ($1, $2) ORDER BY source, account LIMIT $3`, after.source, after.account, page)
 		if err != nil {
 			return fmt.Errorf("read looks: %w", err)
 		}
 		for _, l := range looks {
-			if err := f(l); err != nil {
+			if err := f(l.whole(keys)); err != nil {
 				return err
 			}
 		}
 		if len(looks) < page {
 			return nil
 		}
-		after = last
+		after = looks[len(looks)-1]
 	}
-}
-
-func (s *Store) page(ctx context.Context, after name, keys keyring) (looks []commands.Look, last name, err error) {
-	rows, err := s.db.reads().query(ctx, lookQuery+` WHERE (source, account) > ($1, $2) ORDER BY source, account LIMIT $3`,
-		after.source, after.account, page)
-	err = each(rows, err, func(scan func(...any) error) error {
-		l, n, err := scanLook(scan, keys)
-		looks, last = append(looks, l), n
-		return err
-	})
-	return looks, last, err
 }
 
 // Retire forgets the accounts of a source that the run did not list, and returns them in the order of their ids.
 func (s *Store) Retire(ctx context.Context, run, source string) ([]posture.Account, error) {
 	gone, err := write(ctx, s, func(ctx context.Context, q session) ([]posture.Account, error) {
-		var gone []posture.Account
-		rows, err := q.query(ctx, `DELETE FROM look WHERE source = $1 AND run <> $2 RETURNING evidence`, source, run)
-		err = each(rows, err, func(scan func(...any) error) error {
-			var body string
-			var e posture.Evidence
-			if err := scan(&body); err != nil {
-				return err
-			}
-			if err := decode(body, &e); err != nil {
-				return err
-			}
-			gone = append(gone, e.Account)
-			return nil
-		})
-		slices.SortFunc(gone, func(a, b posture.Account) int { return cmp.Compare(a.ID, b.ID) })
-		return gone, err
+		gone, err := collect(ctx, q, scanBody[posture.Evidence],
+			`DELETE FROM look WHERE source = $1 AND run <> $2 RETURNING evidence`, source, run)
+		accounts := make([]posture.Account, 0, len(gone))
+		for _, e := range gone {
+			accounts = append(accounts, e.Account)
+		}
+		slices.SortFunc(accounts, func(a, b posture.Account) int { return cmp.Compare(a.ID, b.ID) })
+		return accounts, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("retire accounts of %s: %w", source, err)

@@ -35,20 +35,16 @@ func (r keyring) whole(k *posture.Key) {
 // keyring reads the ids of one account's keys, or with an empty account of all. There are few: two at most live in an
 // account at one time.
 func (s *Store) keyring(ctx context.Context, account posture.AccountID) (keyring, error) {
-	r := keyring{}
 	var f filter
 	f.equal("account", string(account))
-	rows, err := s.db.reads().query(ctx, `SELECT fingerprint, key_id FROM root_key`+f.clause("fingerprint", 0), f.args...)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var fingerprint, id string
-		if err := scan(&fingerprint, &id); err != nil {
-			return err
-		}
-		r[fingerprint] = posture.KeyID(id)
-		return nil
-	})
+	keys, err := collect(ctx, s.db.reads(), scanText, `SELECT key_id FROM root_key`+f.clause("fingerprint", 0), f.args...)
 	if err != nil {
 		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	r := make(keyring, len(keys))
+	for _, k := range keys {
+		id := posture.KeyID(k)
+		r[id.Fingerprint()] = id
 	}
 	return r, nil
 }

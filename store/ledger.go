@@ -17,12 +17,12 @@ import (
 const requestQuery = `SELECT r.body, coalesce(k.key_id, '') FROM request r
 	LEFT JOIN root_key k ON k.account = r.account AND k.fingerprint = r.key_name`
 
-func scanRequest(scan func(...any) error) (r remediation.Request, err error) {
+func scanRequest(scan scanner) (r remediation.Request, err error) {
 	var body, id string
-	if err := scan(&body, &id); err != nil {
+	if err = scan(&body, &id); err != nil {
 		return r, err
 	}
-	if err := decode(body, &r); err != nil {
+	if err = decode(body, &r); err != nil {
 		return r, err
 	}
 	if id != "" {
@@ -49,13 +49,7 @@ func (s *Store) Requests(ctx context.Context, q commands.RequestQuery) ([]remedi
 		f.where = append(f.where, "r.ended = 0")
 	}
 	query := requestQuery + f.clause("r.opened_at DESC, r.id DESC", q.Limit)
-	var list []remediation.Request
-	rows, err := s.db.reads().query(ctx, query, f.args...)
-	err = each(rows, err, func(scan func(...any) error) error {
-		r, err := scanRequest(scan)
-		list = append(list, r)
-		return err
-	})
+	list, err := collect(ctx, s.db.reads(), scanRequest, query, f.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list requests: %w", err)
 	}
@@ -134,24 +128,20 @@ func (s *Store) Mute(ctx context.Context, source string, account posture.Account
 }
 
 func bodies[T any](ctx context.Context, s *Store, what, query string, args ...any) ([]T, error) {
-	var list []T
-	rows, err := s.db.reads().query(ctx, query, args...)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var body string
-		if err := scan(&body); err != nil {
-			return err
-		}
-		var v T
-		if err := decode(body, &v); err != nil {
-			return err
-		}
-		list = append(list, v)
-		return nil
-	})
+	list, err := collect(ctx, s.db.reads(), scanBody[T], query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", what, err)
 	}
 	return list, nil
+}
+
+func scanBody[T any](scan scanner) (v T, err error) {
+	var body string
+	if err = scan(&body); err != nil {
+		return v, err
+	}
+	err = decode(body, &v)
+	return v, err
 }
 
 // Deletions counts the requests whose deletion was attempted at a time or later, by the audit log: it knows of attempts

@@ -13,7 +13,7 @@ var errLocked = errors.New("locked by another process")
 
 // lockFile takes the lock of the operating system, which ends with the process however it ends.
 func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, err
 	}

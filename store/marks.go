@@ -57,10 +57,10 @@ func (s *Store) Mark(ctx context.Context, mark string, at time.Time) error {
 		return fmt.Errorf("mark %s: %w", mark, err)
 	}
 	err = s.db.write(ctx, func(ctx context.Context, q session) error {
-		_, err := q.exec(ctx, `INSERT INTO mark (name, at, findings) VALUES ($1, $2, $3)
+		_, failed := q.exec(ctx, `INSERT INTO mark (name, at, findings) VALUES ($1, $2, $3)
 			ON CONFLICT (name) DO UPDATE SET at = excluded.at, findings = excluded.findings`,
 			mark, at.UTC().Format(time.RFC3339Nano), packed.Bytes())
-		return err
+		return failed
 	})
 	if err != nil {
 		return fmt.Errorf("mark %s: %w", mark, err)

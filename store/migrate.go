@@ -17,7 +17,7 @@ import (
 const versionTable = "schema_version"
 
 //go:embed migrations
-var migrations embed.FS //nolint:gochecknoglobals // go:embed knows no other place
+var migrations embed.FS
 
 // provider holds the migrations of one dialect. They go forward only: a downgrade is a restored backup.
 func provider(db *sql.DB, d goose.Dialect, from fs.FS) (*goose.Provider, error) {
@@ -39,8 +39,8 @@ func provider(db *sql.DB, d goose.Dialect, from fs.FS) (*goose.Provider, error) 
 	return goose.NewProvider(d, db, sub, options...)
 }
 
-// migrate brings the schema up to date. before is called with the present version when there is something to change and
-// something to lose.
+// migrate brings the schema up to date. Where there is something to change and something to lose, it calls before with the
+// present version first.
 func migrate(ctx context.Context, db *sql.DB, d goose.Dialect, from fs.FS, name string, before func(context.Context, int64) error) error {
 	p, err := provider(db, d, from)
 	if err != nil {

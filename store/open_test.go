@@ -25,7 +25,7 @@ func TestADatabaseThatCannotBeOpenedIsRefusedInOneSentence(t *testing.T) {
 		ok(t, os.WriteFile(path, []byte(content), mode))
 		return path
 	}
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	ok(t, err)
 	nobody := closed.Addr().String()
 	ok(t, closed.Close())
@@ -149,8 +149,8 @@ func TestAReaderCreatesNothing(t *testing.T) {
 	dir := t.TempDir()
 	_, err := store.OpenReadOnly(t.Context(), config(t, filepath.Join(dir, "none.db")))
 	sentence(t, err, "does not exist", "start the bot once")
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 0 {
-		t.Errorf("left behind: %v, %v", files, err)
+	if files, failed := os.ReadDir(dir); failed != nil || len(files) != 0 {
+		t.Errorf("left behind: %v, %v", files, failed)
 	}
 	other := filepath.Join(dir, "other.db")
 	ok(t, sqlExec(t, "sqlite", other, "CREATE TABLE somebody_elses (x)"))

@@ -26,7 +26,7 @@ import (
 const (
 	connections    = 12
 	connectTimeout = 10 * time.Second
-	// tries bounds how often a transaction is run. Conflicts come from replicas that touch the same few rows.
+	// Conflicts come from replicas that touch the same few rows: after so many runs something else is wrong.
 	tries = 10
 )
 

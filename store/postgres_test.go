@@ -54,37 +54,37 @@ func TestMain(m *testing.M) {
 var stopPostgres func() error
 
 // postgres is the address of an empty database.
-func postgres(t testing.TB) string {
-	t.Helper()
+func postgres(tb testing.TB) string {
+	tb.Helper()
 	s := postgresServer()
 	if s.why != "" {
 		if os.Getenv("ROOTCHECK_REQUIRE_POSTGRES") == "1" {
-			t.Fatal("Postgres is required and not there: " + s.why)
+			tb.Fatal("Postgres is required and not there: " + s.why)
 		}
-		t.Skip("SKIPPED, NOT TESTED ON POSTGRES: " + s.why)
+		tb.Skip("SKIPPED, NOT TESTED ON POSTGRES: " + s.why)
 	}
-	return newDatabase(t, s.url)
+	return newDatabase(tb, s.url)
 }
 
-func newDatabase(t testing.TB, server string) string {
-	t.Helper()
+func newDatabase(tb testing.TB, server string) string {
+	tb.Helper()
 	db, err := sql.Open("pgx", server)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	name := "t" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	if _, err := db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+	if _, err = db.ExecContext(tb.Context(), "CREATE DATABASE "+name); err != nil {
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_, err := db.ExecContext(context.WithoutCancel(t.Context()), "DROP DATABASE "+name+" WITH (FORCE)")
-		if err := errors.Join(err, db.Close()); err != nil {
-			t.Error(err)
+	tb.Cleanup(func() {
+		_, failed := db.ExecContext(context.WithoutCancel(tb.Context()), "DROP DATABASE "+name+" WITH (FORCE)")
+		if failed = errors.Join(failed, db.Close()); failed != nil {
+			tb.Error(failed)
 		}
 	})
 	u, err := url.Parse(server)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	u.Path = "/" + name
 	return u.String()
@@ -130,12 +130,12 @@ func runPostgres(bin string) (server, error) {
 	}
 	data := filepath.Join(dir, "data")
 	var said bytes.Buffer
-	make := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", "rootcheck", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	make := exec.CommandContext(context.Background(), filepath.Join(bin, "initdb"), "-D", data, "-U", "rootcheck", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 	make.SysProcAttr, make.Dir, make.Stdout, make.Stderr = as, dir, &said, &said
 	if err := make.Run(); err != nil {
 		return server{}, errors.Join(fmt.Errorf("initdb: %w: %s", err, said.String()), remove())
 	}
-	run := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=300",
+	run := exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "max_connections=300",
 		"-c", "synchronous_commit=on", "-c", "log_min_messages=fatal")
 	run.SysProcAttr, run.Dir, run.Stderr = as, dir, &said
 	if err := run.Start(); err != nil {
@@ -160,7 +160,7 @@ func ready(address string) error {
 	}
 	defer db.Close()
 	for range 300 {
-		if err = db.Ping(); err == nil {
+		if err = db.PingContext(context.Background()); err == nil {
 			return nil
 		}
 		time.Sleep(50 * time.Millisecond)

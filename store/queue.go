@@ -221,22 +221,27 @@ func (s *Store) one(ctx context.Context, q session, query string, args ...any) e
 
 // Due counts the unfinished items that are due at a time or held by somebody, by kind. Parked ones do not count.
 func (s *Store) Due(ctx context.Context, at time.Time) (map[string]int, error) {
-	counts := map[string]int{}
-	rows, err := s.db.reads().query(ctx, `SELECT kind, count(*) FROM item
+	list, err := collect(ctx, s.db.reads(), scanCount, `SELECT kind, count(*) FROM item
 		WHERE parked_at = 0 AND (due <= $1 OR leased_until > `+s.db.sql().clock+`) GROUP BY kind`, micros(at))
-	err = each(rows, err, func(scan func(...any) error) error {
-		var kind string
-		var n int
-		if err := scan(&kind, &n); err != nil {
-			return err
-		}
-		counts[kind] = n
-		return nil
-	})
 	if err != nil {
 		return nil, fmt.Errorf("count items: %w", err)
 	}
+	counts := make(map[string]int, len(list))
+	for _, c := range list {
+		counts[c.kind] = c.n
+	}
 	return counts, nil
+}
+
+// count is how many items of a kind there are.
+type count struct {
+	kind string
+	n    int
+}
+
+func scanCount(scan scanner) (c count, err error) {
+	err = scan(&c.kind, &c.n)
+	return c, err
 }
 
 // Parked is an item that was taken out of the way. Its body stays in the database.
@@ -249,21 +254,17 @@ type Parked struct {
 
 // Parked lists the parked items, oldest first. Putting an item's key again brings it back.
 func (s *Store) Parked(ctx context.Context) ([]Parked, error) {
-	var list []Parked
-	rows, err := s.db.reads().query(ctx, `SELECT key, kind, attempts, parked_at, parked_why FROM item
+	list, err := collect(ctx, s.db.reads(), scanParked, `SELECT key, kind, attempts, parked_at, parked_why FROM item
 		WHERE parked_at <> 0 ORDER BY parked_at, id`)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var p Parked
-		var at int64
-		if err := scan(&p.Key, &p.Kind, &p.Attempts, &at, &p.Why); err != nil {
-			return err
-		}
-		p.At = fromMicros(at)
-		list = append(list, p)
-		return nil
-	})
 	if err != nil {
 		return nil, fmt.Errorf("list parked items: %w", err)
 	}
 	return list, nil
+}
+
+func scanParked(scan scanner) (p Parked, err error) {
+	var at int64
+	err = scan(&p.Key, &p.Kind, &p.Attempts, &at, &p.Why)
+	p.At = fromMicros(at)
+	return p, err
 }

@@ -387,8 +387,8 @@ func TestEachItemGoesToOneWorker(t *testing.T) {
 					for {
 						l, err := s.Claim(t.Context(), "a")
 						if errors.Is(err, commands.ErrNothingDue) {
-							if due, err := s.Due(t.Context(), newClock().Now()); err != nil || due["a"] == 0 {
-								return err
+							if due, failed := s.Due(t.Context(), newClock().Now()); failed != nil || due["a"] == 0 {
+								return failed
 							}
 							continue // others hold or are about to finish the rest
 						}

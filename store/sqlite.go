@@ -71,7 +71,7 @@ func openSQLite(ctx context.Context, c Config, readOnly bool) (_ backend, err er
 			}
 			return nil, fmt.Errorf("database: the lock file beside %s cannot be written: %w; give the bot a folder that it may write to", c.URL, err)
 		}
-		if err := makePrivate(path); err != nil {
+		if err = makePrivate(path); err != nil {
 			return nil, fmt.Errorf("database: %s cannot be written: %w; give the bot a file that it may write to", c.URL, err)
 		}
 	}
@@ -87,7 +87,7 @@ func openSQLite(ctx context.Context, c Config, readOnly bool) (_ backend, err er
 		return nil, sqliteFailure(c.URL, err)
 	}
 	b.writer = writer
-	if err := b.prepare(ctx, c); err != nil {
+	if err = b.prepare(ctx, c); err != nil {
 		return nil, err
 	}
 	conn, err := writer.Conn(ctx)
@@ -191,7 +191,7 @@ func checkFile(name string, readOnly bool) (string, error) {
 
 // makePrivate creates the file, or takes it away from everybody but its owner. SQLite gives its side files the same mode.
 func makePrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return err
 	}

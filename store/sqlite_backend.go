@@ -72,14 +72,14 @@ func (b *sqliteBackend) space() (free, total uint64, ok bool, err error) {
 // backup copies through SQLite, since a copy of the file alone would miss the write-ahead log. The file is made first, so
 // that it is never readable by others; SQLite writes into an empty one.
 func (b *sqliteBackend) backup(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("back up %s: %s is there already", b.name, path)
 	}
 	if err != nil {
 		return fmt.Errorf("back up %s: %w", b.name, err)
 	}
-	if err := f.Close(); err != nil {
+	if err = f.Close(); err != nil {
 		return fmt.Errorf("back up %s: %w", b.name, err)
 	}
 	source, err := sqliteDB(b.path, copying(), 1)

@@ -139,7 +139,7 @@ func (g *group) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 }
 
 func (g *group) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	s, err := g.prepared(ctx, query)
+	s, err := g.prepared(ctx, query) //nolint:sqlclosecheck // it lives as long as the connection
 	if err != nil {
 		return 0, err
 	}
@@ -151,7 +151,7 @@ func (g *group) exec(ctx context.Context, query string, args ...any) (int64, err
 }
 
 func (g *group) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	s, err := g.prepared(ctx, query)
+	s, err := g.prepared(ctx, query) //nolint:sqlclosecheck // it lives as long as the connection
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (g *group) query(ctx context.Context, query string, args ...any) (*sql.Rows
 }
 
 func (g *group) queryRow(ctx context.Context, query string, args ...any) *sql.Row {
-	s, err := g.prepared(ctx, query)
+	s, err := g.prepared(ctx, query) //nolint:sqlclosecheck // it lives as long as the connection
 	if err != nil {
 		return g.conn.QueryRowContext(ctx, numbered(query), args...) // fails for the same reason, in the form of a row
 	}

@@ -123,8 +123,8 @@ func (s *Store) Close() error { return s.closed() }
 // Ping asks the database a question.
 func (s *Store) Ping(ctx context.Context) error { return s.db.ping(ctx) }
 
-// Space tells how many bytes are free where the database lies, and of how many. ok is false where that cannot be told, as
-// for Postgres.
+// Space tells how many bytes are free where the database lies, and of how many. Where that cannot be told, as for Postgres,
+// ok is false.
 func (s *Store) Space() (free, total uint64, ok bool, err error) { return s.db.space() }
 
 // lowSpace is the share of a file system that must be free, in percent.

@@ -58,7 +58,7 @@ func rawGroupCommit(tb testing.TB) func(ctx context.Context, i int) error {
 	puts := make(chan put, 512)
 	go func() {
 		for p := range puts {
-			tx, err := db.Begin()
+			tx, err := db.BeginTx(context.WithoutCancel(tb.Context()), nil)
 			done := []put{p}
 			for waits := true; waits && len(done) < 512; {
 				select {
@@ -70,7 +70,7 @@ func rawGroupCommit(tb testing.TB) func(ctx context.Context, i int) error {
 			}
 			for _, p := range done {
 				if err == nil {
-					_, err = tx.Exec(`INSERT INTO inbox VALUES (?, ?)`, fmt.Sprint("envelope/", p.i), click)
+					_, err = tx.ExecContext(context.WithoutCancel(tb.Context()), `INSERT INTO inbox VALUES (?, ?)`, fmt.Sprint("envelope/", p.i), click)
 				}
 			}
 			if err == nil {

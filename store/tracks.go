@@ -85,13 +85,13 @@ func (s *Store) saveLook(ctx context.Context, q session, run string, l commands.
 	}
 	packed := make([]track, 0, len(l.Findings))
 	for _, f := range l.Findings {
-		t, _, err := before[f.Control].See(f, now)
-		if err != nil {
-			return err
+		t, _, failed := before[f.Control].See(f, now)
+		if failed != nil {
+			return failed
 		}
 		packed = append(packed, packTrack(t))
 	}
-	if err := s.saveKeys(ctx, q, a.ID, l.Evidence.Keys.Value...); err != nil {
+	if err = s.saveKeys(ctx, q, a.ID, l.Evidence.Keys.Value...); err != nil {
 		return err
 	}
 
