@@ -3,6 +3,7 @@ package awsroot
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/account"
@@ -18,7 +19,7 @@ import (
 func (a *Auditor) Contacts(ctx context.Context, acc posture.Account) ([]commands.Contact, error) {
 	r, ok := find(a.reaches, acc.Source)
 	if !ok {
-		return nil, nil
+		return nil, &GapError{Source: acc.Source, Gap: posture.Gap{Reason: posture.ReasonUnknown, Fix: "Name the account's source in the settings."}}
 	}
 	var found []commands.Contact
 	var failures []error
@@ -53,7 +54,7 @@ func (r *reach) tag(ctx context.Context, id posture.AccountID, name string) (str
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("read the tags of %s: %w", id, err)
 		}
 		for _, t := range page.Tags {
 			if aws.ToString(t.Key) == name {
@@ -77,7 +78,7 @@ func (r *reach) alternate(ctx context.Context, acc posture.Account, kind account
 	case errors.As(err, &none):
 		return "", nil
 	case err != nil:
-		return "", err
+		return "", fmt.Errorf("read the %s contact of %s: %w", kind, acc.ID, err)
 	case out.AlternateContact == nil:
 		return "", nil
 	default:

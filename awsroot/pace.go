@@ -15,13 +15,14 @@ type pace struct {
 	limiters map[string]*limiter
 }
 
-// The rates are AWS's own where it publishes them, per account, and below them where it does not. LookupEvents is limited
-// per account and Region, so it is paced where it is called.
+// The rates are AWS's own where it publishes them, per account. Two scopes are open until AWS throttles: AssumeRoot, of
+// which no rate is published, and ListAccounts, whose pages come one after the other and take AWS about as long each as
+// its eight per second allow. LookupEvents is limited per account and Region, so it is paced where it is called.
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html#throttling-limits
 // https://docs.aws.amazon.com/accounts/latest/reference/quotas.html
 func newPace(assumeRoot float64) *pace {
 	p := &pace{limiters: map[string]*limiter{
-		"Organizations.ListAccounts":                     newLimiter(8, 12),
+		"Organizations.ListAccounts":                     newOpen(8),
 		"Organizations.DescribeAccount":                  newLimiter(20, 30),
 		"Organizations.ListTagsForResource":              newLimiter(10, 15),
 		"Organizations.ListPoliciesForTarget":            newLimiter(5, 8),
@@ -32,7 +33,7 @@ func newPace(assumeRoot float64) *pace {
 		"Organizations.DescribeOrganization":             newLimiter(1, 2),
 		"Organizations.ListOrganizationalUnitsForParent": newLimiter(5, 8),
 		"Account.GetAlternateContact":                    newLimiter(10, 15),
-		"STS.AssumeRoot":                                 newLimiter(rate.Inf, 1),
+		"STS.AssumeRoot":                                 newOpen(50),
 	}}
 	if assumeRoot > 0 {
 		p.limiters["STS.AssumeRoot"] = newLimiter(rate.Limit(assumeRoot*slack), steadyBurst)
@@ -46,18 +47,17 @@ const (
 	slack       = 0.97
 	steadyBurst = 2
 
-	// firstPace is where a limiter that was open begins when AWS throttles for the first time, and openAbove where it
-	// opens again.
-	firstPace rate.Limit = 50
+	// openAbove is where a limiter that AWS made to slow down opens again.
 	openAbove rate.Limit = 2000
 )
 
 // limiter slows down when AWS throttles and recovers slowly, never beyond the rate that was set. Without a rate it is
 // open until AWS throttles, and then finds a rate that AWS takes.
 type limiter struct {
-	l    *rate.Limiter
-	full rate.Limit
-	turn chan struct{} // held by the one call that waits for the rate: a changed rate counts for the next one at once
+	l     *rate.Limiter
+	full  rate.Limit
+	first rate.Limit    // where it begins when it was open and AWS throttles
+	turn  chan struct{} // held by the one call that waits for the rate: a changed rate counts for the next one at once
 
 	mu     sync.Mutex
 	sent   uint64 // calls so far
@@ -65,7 +65,14 @@ type limiter struct {
 }
 
 func newLimiter(r rate.Limit, burst int) *limiter {
-	return &limiter{l: rate.NewLimiter(r, burst), full: r, turn: make(chan struct{}, 1)}
+	return &limiter{l: rate.NewLimiter(r, burst), full: r, first: r, turn: make(chan struct{}, 1)}
+}
+
+// newOpen is a limiter without a rate. When AWS throttles it begins at first.
+func newOpen(first rate.Limit) *limiter {
+	l := newLimiter(rate.Inf, 1)
+	l.first = first
+	return l
 }
 
 // unpacedError is a call that was not sent, because its context ended before its turn came.
@@ -102,17 +109,17 @@ func (l *limiter) heard(call uint64, throttled bool) {
 	case throttled && call <= l.slowed:
 	case throttled && now == rate.Inf:
 		l.slowed = l.sent
-		l.l.SetLimit(firstPace)
+		l.l.SetLimit(l.first)
 	case throttled:
 		l.slowed = l.sent
-		l.l.SetLimit(max(now*3/4, min(l.full, firstPace)/20))
+		l.l.SetLimit(max(now*3/4, l.first/20))
 	case now == l.full:
 	case l.full != rate.Inf:
 		l.l.SetLimit(min(now+l.full/400, l.full))
 	case now > openAbove:
 		l.l.SetLimit(rate.Inf)
 	default:
-		l.l.SetLimit(now + max(now/200, firstPace/200))
+		l.l.SetLimit(now + max(now/200, l.first/200))
 	}
 }
 

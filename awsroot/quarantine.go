@@ -76,7 +76,8 @@ func (r *reach) attach(ctx context.Context, cfg aws.Config, account posture.Acco
 	case err != nil:
 		return "", false, err
 	default:
-		return requestID(out.ResultMetadata), false, nil
+		id, err = vouched(out.ResultMetadata)
+		return id, false, err
 	}
 }
 
@@ -92,7 +93,7 @@ func (r *reach) detach(ctx context.Context, cfg aws.Config, account posture.Acco
 	case err != nil:
 		return "", err
 	default:
-		return requestID(out.ResultMetadata), nil
+		return vouched(out.ResultMetadata)
 	}
 }
 

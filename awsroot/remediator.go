@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
@@ -313,6 +314,19 @@ func (s *session) readBlock(ctx context.Context, cfg aws.Config) error {
 	return nil
 }
 
+// errNoRequestID is an answer that is fine and does not say which request it answers.
+var errNoRequestID = errors.New("the answer has no request id")
+
+// vouched is AWS's request id of a change. The SDK reads nothing of such an answer but its status, so anything with 200,
+// such as a proxy's page, would pass for AWS's yes: without a request id nobody knows what happened.
+func vouched(m middleware.Metadata) (string, error) {
+	id := requestID(m)
+	if id == "" {
+		return "", errNoRequestID
+	}
+	return id, nil
+}
+
 // updateKey names no user: the root user's own credentials make the call.
 func updateKey(c *iam.Client, active bool) func(context.Context, posture.KeyID) (string, error) {
 	return func(ctx context.Context, k posture.KeyID) (string, error) {
@@ -320,7 +334,7 @@ func updateKey(c *iam.Client, active bool) func(context.Context, posture.KeyID) 
 		if err != nil {
 			return "", err
 		}
-		return requestID(out.ResultMetadata), nil
+		return vouched(out.ResultMetadata)
 	}
 }
 
@@ -331,7 +345,7 @@ func deleteKey(c *iam.Client) func(context.Context, posture.KeyID) (string, erro
 		if err != nil {
 			return "", err
 		}
-		return requestID(out.ResultMetadata), nil
+		return vouched(out.ResultMetadata)
 	}
 }
 
