@@ -54,6 +54,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"aws": orderAWS, "slack": orderSlack, "log": writeLog, "tamper": tamper, "jsonpath": jsonPath, "status": wantStatus, "beat": beat,
+			"well": well, "posted": posted,
 		},
 	})
 }
@@ -265,6 +266,55 @@ func beat(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	h := app.NewHeartbeat(ts.MkAbs(args[0]), func() time.Time { return time.Now().Add(-age) })
 	ts.Check(h.Beat(len(args) == 2, strings.Join(args[2:], " ")))
+}
+
+// well waits until the running bot says that it is well, and posted until it has said something in a channel.
+func well(ts *testscript.TestScript, _ bool, args []string) {
+	h := app.NewHeartbeat(ts.MkAbs(args[0]), time.Now)
+	soon(ts, func() error { _, err := h.Check(); return err })
+}
+
+func posted(ts *testscript.TestScript, _ bool, args []string) {
+	s := staged(ts)
+	soon(ts, func() error {
+		answer := httptest.NewRecorder()
+		s.workspace.Control().ServeHTTP(answer, httptest.NewRequestWithContext(context.Background(), http.MethodGet, "http://localhost/control/slack/state", nil))
+		var state struct {
+			Channels []struct {
+				ID       string
+				Messages []struct{ User, Text string }
+			}
+		}
+		if err := json.Unmarshal(answer.Body.Bytes(), &state); err != nil {
+			return err
+		}
+		for _, c := range state.Channels {
+			for _, m := range c.Messages {
+				if c.ID == args[0] && m.User == slacksim.BotUserID && strings.Contains(m.Text, args[1]) {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("nothing like %q stands in %s", args[1], args[0])
+	})
+}
+
+// soon asks until the answer is no error, for at most 40 s: a heartbeat comes every 15.
+func soon(ts *testscript.TestScript, ask func() error) {
+	deadline, tick := time.NewTimer(40*time.Second), time.NewTicker(50*time.Millisecond)
+	defer deadline.Stop()
+	defer tick.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline.C:
+			ts.Fatalf("it did not come: %v", err)
+		case <-tick.C:
+		}
+	}
 }
 
 func TestTheProductionBinaryHoldsNoSimulator(t *testing.T) {

@@ -56,7 +56,7 @@ func HTML(w io.Writer, c *app.Checked) error {
 		"lower": func(s posture.Severity) string { return strings.ToLower(string(s)) },
 		"cell":  cell, "label": func(r app.Row) string { return clean(r.Label()) },
 		"finding": func(r app.Row, c posture.Control) app.RowFinding { f, _ := r.Finding(c); return f },
-		"shown": func(f app.RowFinding) bool {
+		"fix":     fixOf, "shown": func(f app.RowFinding) bool {
 			return f.Status != posture.Passed && f.Status != posture.NotApplicable
 		},
 	}).Parse(pageText)
@@ -82,6 +82,14 @@ func HTML(w io.Writer, c *app.Checked) error {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return p.failed
+}
+
+// fixOf is what to do about a finding. What nobody can be told here has no fix that belongs beside each account.
+func fixOf(f app.RowFinding) string {
+	if f.Gap == nil || app.Untold(f.Control, f.Gap) {
+		return ""
+	}
+	return f.Gap.Fix
 }
 
 // cell is a status as a word and as the class of its cell.

@@ -1,10 +1,14 @@
 package report
 
 import (
+	"bytes"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/app"
+	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
 func TestCleanTextMovesNothingOnATerminal(t *testing.T) {
@@ -73,5 +77,41 @@ func TestProgressSaysHowFarAndHowLong(t *testing.T) {
 		if got := p.text(at, now.Add(time.Minute)); got != want {
 			t.Errorf("it says %q, want %q", got, want)
 		}
+	}
+}
+
+func TestTheBarIsDrawnOnATerminalOnlyAndTakenAwayAgain(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, time.November, 21, 9, 0, 0, 0, time.UTC)
+	clock := func() time.Time { now = now.Add(time.Second); return now }
+	var terminal, file bytes.Buffer
+	for w, p := range map[*bytes.Buffer]*Progress{&terminal: NewProgress(&terminal, true, clock), &file: NewProgress(&file, false, clock)} {
+		for done := range 20 {
+			p.Show(app.Progress{Done: done, Listed: 20, Complete: true})
+		}
+		p.End()
+		if w.Len() == 0 {
+			t.Error("nothing was said about a check that took 20 s")
+		}
+	}
+	if s := terminal.String(); !strings.Contains(s, "[████████████············] 10 of 20") || !strings.HasSuffix(s, "\r\x1b[K") {
+		t.Errorf("the terminal shows %q", s)
+	}
+	if s := file.String(); strings.ContainsAny(s, "\r\x1b") || strings.Count(s, "\n") > 3 {
+		t.Errorf("the file holds %q", s)
+	}
+}
+
+func TestColourAddsNothingButColour(t *testing.T) {
+	t.Parallel()
+	with, without := palette{true}, palette{}
+	for _, s := range []posture.Status{posture.Failed, posture.Passed, posture.NotApplicable, posture.NotAvailable, posture.StatusUnknown} {
+		plain := without.mark(s, 6)
+		if got := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(with.mark(s, 6), ""); got != plain || with.mark(s, 6) == plain {
+			t.Errorf("%s: %q without colour, %q with it", s, plain, with.mark(s, 6))
+		}
+	}
+	if without.mark(posture.StatusUnknown, 1) == without.mark(posture.Passed, 2) {
+		t.Error("what is unknown looks like a pass")
 	}
 }
