@@ -231,6 +231,10 @@ func (s *step) off(next State, n Note, a audit.Action) {
 // back returns to the watch: the step that was asked for is off, the key stays inactive.
 func (s *step) back(n Note, a audit.Action) {
 	s.r.Approvals, s.r.Attempt = nil, 0
+	if ActOf(s.was.State).undo() {
+		// Readings settled the undo and watched nothing meanwhile: the window begins with the next one.
+		s.r.Watched, s.r.ReadAt, s.r.ReadAWS = 0, s.now, time.Time{}
+	}
 	s.to(Inactive, n, a)
 	s.nextRead()
 }

@@ -216,3 +216,23 @@ func TestADeletionIsVerifiedByTwoReadingsAlsoWhereOneOfThemAlarms(t *testing.T) 
 	s.observe(aws(s.now, second))
 	s.is(remediation.VerifiedWithAlarm)
 }
+
+func TestAnUndoThatCameToNothingStartsTheWatchAgain(t *testing.T) {
+	t.Parallel()
+	s := &story{t: t, r: atState(remediation.Inactive, inactiveKey()), now: start()}
+	s.r.Watched = s.r.Policy.Watch
+	s.undo(remediation.AskReactivate)
+	s.now = s.now.Add(15 * 24 * time.Hour)
+	s.on(remediation.Event{Kind: remediation.Lapse})
+	s.is(remediation.Inactive)
+	s.now = s.now.Add(time.Hour)
+	s.observe(aws(s.now, inactiveKey()))
+	if s.r.Watched != 0 {
+		t.Errorf("%s of a watch that nobody kept", s.r.Watched)
+	}
+	s.now = s.now.Add(time.Hour)
+	s.observe(aws(s.now, inactiveKey()))
+	if s.r.Watched != time.Hour {
+		t.Errorf("watched %s, want 1h", s.r.Watched)
+	}
+}
