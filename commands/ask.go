@@ -102,7 +102,7 @@ type target struct {
 }
 
 // find reads the account from the store and the key from AWS. typed compares what the person typed with what the store
-// knows, before AWS is asked.
+// knows, before AWS is asked; where the store knows no id, with what AWS shows.
 func (s *Service) find(ctx context.Context, q Ask, typed func(posture.Key) *Refusal) (target, error) {
 	var t target
 	var err error
@@ -117,8 +117,10 @@ func (s *Service) find(ctx context.Context, q Ask, typed func(posture.Key) *Refu
 	if !ok {
 		return t, &Refusal{Code: UnknownKey, Field: "key"}
 	}
-	if r := typed(known); r != nil {
-		return t, r
+	if known.ID != "" {
+		if r := typed(known); r != nil {
+			return t, r
+		}
 	}
 	account := t.look.Evidence.Account
 	if s.exempt(account.Source, account.ID) {
@@ -136,6 +138,12 @@ func (s *Service) find(ctx context.Context, q Ask, typed func(posture.Key) *Refu
 	t.facts.Source, t.facts.Account = account.Source, account.ID
 	if t.key, ok = t.now(known); !ok {
 		return t, &Refusal{Code: UnknownKey, Field: "key"}
+	}
+	if known.ID == "" {
+		// Only this reading tells whether the key has an id, and so what the form asked the person to type.
+		if r := typed(t.key); r != nil {
+			return t, r
+		}
 	}
 	t.means, t.del = t.ways.For(t.key.ID)
 	return t, nil
