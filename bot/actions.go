@@ -39,6 +39,7 @@ func (b *Bot) actions() map[string]func(context.Context, call, string) error {
 		}),
 		actCancel: b.cancel,
 		actDone:   b.stepDone,
+		actSteps:  b.showSteps,
 
 		actShow:   b.onPlace(b.showAccount),
 		actMute:   b.onFinding(form.mute),
@@ -255,6 +256,23 @@ func (b *Bot) stepDone(ctx context.Context, c call, value string) error {
 	}
 	b.sayTo(ctx, c, c.v.say("answer.done_read"))
 	return b.refreshKeyDM(ctx, r)
+}
+
+// showSteps answers with the console's steps, for whoever can sign in although nobody is known as the owner.
+func (b *Bot) showSteps(ctx context.Context, c call, value string) error {
+	id, _, ok := parseStep(value)
+	if !ok {
+		return &commands.Refusal{Code: commands.UnknownRequest}
+	}
+	r, err := b.verbs.Request(ctx, id)
+	if errors.Is(err, commands.ErrNotFound) {
+		return &commands.Refusal{Code: commands.UnknownRequest}
+	}
+	if err != nil {
+		return fmt.Errorf("read request %s: %w", id, err)
+	}
+	a, err := b.verbs.Account(ctx, c.actor, string(r.Account))
+	return b.reply(ctx, c, err, func() message { return keyDM(c.v, a, r, b.ws.cfg.Channel) })
 }
 
 // showAccount answers with the account's card, for this person only.

@@ -168,7 +168,11 @@ func noAccess(all []posture.Finding) bool {
 func keyBlocks(v voice, a commands.AccountView, k commands.KeyView) []slack.Block {
 	blocks := []slack.Block{facts("*"+keyName(v, k.Key)+"*", keyFacts(v, a, k)...)}
 	if k.Open != nil {
-		blocks = append(blocks, small(story(v, *k.Open)...))
+		lines := story(v, *k.Open)
+		if waitsForOwner(*k.Open) && a.Owner.User == "" {
+			lines = append(lines, v.say("waits.nobody"))
+		}
+		blocks = append(blocks, small(lines...))
 	} else if s := waysLine(v, a, k); s != "" {
 		blocks = append(blocks, small(s))
 	}

@@ -25,6 +25,7 @@ const (
 	actReactivate = "remediation.reactivate"
 	actLift       = "remediation.lift"
 	actDone       = "remediation.done"
+	actSteps      = "remediation.steps"
 
 	actShow   = "account.show"
 	actCheck  = "account.check"

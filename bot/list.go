@@ -256,7 +256,10 @@ func home(v voice, l commands.List, waiting []remediation.Request) slack.HomeTab
 	if len(waiting) > 0 {
 		blocks = append(blocks, heading(v.say("home.waiting", arg{"Count": len(waiting)})))
 		for _, r := range firsts(waiting, 10) {
-			blocks = append(blocks, para(v.say("requests.line", requestArgs(v, r))), row(stepButtons(v, r)...))
+			blocks = append(blocks, para(v.say("requests.line", requestArgs(v, r))))
+			if b := stepButtons(v, r); len(b) > 0 {
+				blocks = append(blocks, row(b...))
+			}
 		}
 		blocks = append(blocks, line())
 	}

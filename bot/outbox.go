@@ -50,7 +50,8 @@ func cardKey(p place) string { return "card/" + p.Source + "/" + string(p.Accoun
 // that nobody knows whether the message was posted.
 const pending = "pending"
 
-// where is where a key's message stands. unsure means that it may have been posted; commands.ErrNotFound that it was not.
+// where is where a key's message stands. It returns commands.ErrNotFound for one that does not stand anywhere, as far as
+// anybody knows; unsure is set where it may have been posted all the same.
 func (b *Bot) where(ctx context.Context, key string) (ref commands.MessageRef, unsure bool, err error) {
 	ref, err = b.board.Message(ctx, key)
 	if err == nil && ref.Channel == pending {
@@ -239,7 +240,7 @@ func (b *Bot) writeOwner(ctx context.Context, l commands.Lease, w commands.Work)
 	}
 	channel, err := b.ws.direct(ctx, to)
 	if err == nil {
-		err = b.dm(ctx, channel, to, a, w)
+		err = b.dm(ctx, l, channel, to, a, w)
 	}
 	switch code(err) {
 	case "user_not_found", "users_not_found", "user_disabled", "account_inactive", "cannot_dm_bot", "user_not_visible",
@@ -252,15 +253,16 @@ func (b *Bot) writeOwner(ctx context.Context, l commands.Lease, w commands.Work)
 	return err
 }
 
-func (b *Bot) dm(ctx context.Context, channel, to string, a commands.AccountView, w commands.Work) error {
+func (b *Bot) dm(ctx context.Context, l commands.Lease, channel, to string, a commands.AccountView, w commands.Work) error {
 	v := b.voiceOf(ctx, to)
 	if w.Purpose == commands.PurposeKey {
 		r, err := b.verbs.Request(ctx, w.Request)
 		if err != nil {
 			return fmt.Errorf("read request %s: %w", w.Request, err)
 		}
-		_, err = b.show(ctx, keyDMKey(r, to), channel, "", keyDM(v, a, r, b.ws.cfg.Channel), true)
-		return err
+		// Each step is a message of its own, or nobody would see it. The request's key names the newest.
+		ref, err := b.show(ctx, "dm-key/"+l.Key+"/"+to, channel, "", keyDM(v, a, r, b.ws.cfg.Channel), true)
+		return b.remember(ctx, keyDMKey(r, to), ref, err)
 	}
 	// Each reminder is a message of its own, or nobody would see it.
 	key := fmt.Sprintf("dm/%s/%s/%s/%d", w.Source, w.Account, to, a.Owner.Told)
@@ -268,7 +270,7 @@ func (b *Bot) dm(ctx context.Context, channel, to string, a commands.AccountView
 	return err
 }
 
-// keyDMKey names the owner's message about a step. Each of the three steps has its own.
+// keyDMKey names the owner's newest message about a step of a request.
 func keyDMKey(r remediation.Request, to string) string {
 	return "dm-key/" + string(r.ID) + "/" + to
 }

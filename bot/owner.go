@@ -161,9 +161,7 @@ func keyDM(v voice, a commands.AccountView, r remediation.Request, channel strin
 		small("`"+string(acc.ID)+"`", keyName(v, r.Key)),
 		para(v.say("dm.key.why."+step, arg{"By": user(r.Requester.User), "Reason": quote(r.Reason), "Key": keyName(v, r.Key)})),
 	}
-	guided := r.State == remediation.AwaitingOwner || r.State == remediation.AwaitingOwnerDelete ||
-		r.State == remediation.Reactivating && r.Means == remediation.MeansGuided
-	if !guided {
+	if !waitsForOwner(r) {
 		return newMessage(v, append(blocks, para(v.say("dm.key.over", arg{"State": v.say(stateTitle(r))}))))
 	}
 	sign := v.say("steps.sign_in")

@@ -35,15 +35,21 @@ func fatalSentence(c, setting string) (string, bool) {
 		return "Slack refuses " + setting + " (" + c + "): create a new token in the app's settings and set it", true
 	case "not_allowed_token_type":
 		return "Slack refuses the type of " + setting + ": the bot token begins with xoxb-, the app-level token with xapp-", true
-	case "missing_scope", "no_permission":
+	case "missing_scope":
 		return setting + " lacks a scope (" + c + "): give the app-level token connections:write, and reinstall the app from manifest.yaml", true
 	case "team_access_not_granted":
 		return "the app is not installed in this workspace: install it and copy the new tokens", true
-	case "link_disabled", "socket_mode_disabled", "socket_mode_not_enabled":
-		return "Socket Mode is switched off for the app: switch it on in the app's settings", true
+	case "no_permission", "link_disabled", "socket_mode_disabled", "socket_mode_not_enabled":
+		return "Slack lets the app open no socket (" + c + "): switch Socket Mode on in the app's settings, and give the app-level token connections:write", true
 	default:
 		return "", false
 	}
+}
+
+// passing reports whether an error may heal by itself in a bot that has already been connected: somebody switched Socket
+// Mode off, and may switch it on again.
+func passing(c string) bool {
+	return c == "no_permission" || c == "link_disabled" || c == "socket_mode_disabled" || c == "socket_mode_not_enabled"
 }
 
 // oneOpening lets a client ask for one connection. When that one has ended, the library's own attempt to get the next
@@ -75,6 +81,7 @@ type sockets struct {
 
 	mu    sync.Mutex
 	alive map[int]time.Time // by socket: the last hello
+	once  bool              // a socket has been open
 	app   string            // the app's id, as a hello named it
 }
 
@@ -117,7 +124,10 @@ func (s *sockets) keep(ctx context.Context, n int) error {
 			break
 		}
 		if sentence, fatal := fatalSentence(errorWord(err), "SLACK_APP_TOKEN"); fatal {
-			return &SetupError{sentence}
+			if !s.opened() || !passing(errorWord(err)) {
+				return &SetupError{sentence}
+			}
+			s.cfg.Log.ErrorContext(ctx, "Slack lets no socket open", "fix", sentence)
 		}
 		if lived.Load() {
 			wait = minBackOff
@@ -134,7 +144,7 @@ func (s *sockets) keep(ctx context.Context, n int) error {
 		}
 		wait = min(2*wait, maxBackOff)
 	}
-	return nil
+	return nil //nolint:nilerr // the context has ended, which is how keeping ends
 }
 
 // errorWord is the word by which Slack named an error. The library makes some of them plain errors.
@@ -215,7 +225,7 @@ func ack(ctx context.Context, s socket, id string, payload any) error {
 func (s *sockets) up(ctx context.Context, n int, r *socketmode.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.alive[n] = s.cfg.Now()
+	s.alive[n], s.once = s.cfg.Now(), true
 	if r != nil && r.ConnectionInfo.AppID != "" {
 		s.app = r.ConnectionInfo.AppID
 	}
@@ -224,6 +234,13 @@ func (s *sockets) up(ctx context.Context, n int, r *socketmode.Request) {
 		open = r.NumConnections
 	}
 	s.cfg.Log.InfoContext(ctx, "socket open", "socket", n, "connections", open)
+}
+
+// opened reports whether any socket has ever been open.
+func (s *sockets) opened() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.once
 }
 
 func (s *sockets) down(n int) {

@@ -132,6 +132,12 @@ func waits(v voice, r remediation.Request) string {
 	}
 }
 
+// waitsForOwner reports whether the request's next step is one that only the owner can take.
+func waitsForOwner(r remediation.Request) bool {
+	return r.State == remediation.AwaitingOwner || r.State == remediation.AwaitingOwnerDelete ||
+		r.State == remediation.Reactivating && r.Means == remediation.MeansGuided
+}
+
 func watchLine(v voice, r remediation.Request) string {
 	switch left := r.Remaining(); {
 	case left > 0 && v.now.Before(r.WatchFrom):
@@ -191,10 +197,10 @@ func stepButtons(v voice, r remediation.Request) []*slack.ButtonBlockElement {
 	case remediation.Approved, remediation.DeleteApproved:
 		return []*slack.ButtonBlockElement{reject, cancel}
 	case remediation.AwaitingOwner, remediation.AwaitingOwnerDelete:
-		return []*slack.ButtonBlockElement{primary(b(actDone, "done")), cancel}
+		return []*slack.ButtonBlockElement{primary(b(actDone, "done")), b(actSteps, "steps"), cancel}
 	case remediation.Reactivating:
 		if r.Means == remediation.MeansGuided {
-			return []*slack.ButtonBlockElement{primary(b(actDone, "done"))}
+			return []*slack.ButtonBlockElement{primary(b(actDone, "done")), b(actSteps, "steps")}
 		}
 	case remediation.Inactive:
 		return watchButtons(r, b)

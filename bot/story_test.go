@@ -529,3 +529,86 @@ func TestClicksSurviveARefreshOfOneSocket(t *testing.T) {
 		r.until("both sockets are open again", func() bool { n, _ := r.bot.Health(); return n == 2 })
 	}
 }
+
+func TestBrokenAnswersAndLimitsOfSlackAreSurvived(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	for _, f := range []slacksim.Fault{
+		{Kind: "http_500", Method: "chat.update", Count: 2, For: time.Hour},
+		{Kind: "garbage", Method: "chat.update", Count: 1, For: time.Hour},
+		{Kind: "rate_limit", Method: "views.open", Count: 1, For: time.Second},
+		{Kind: "http_500", Method: "response_url", Count: 1, For: time.Hour},
+	} {
+		if err := r.ws.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.verbs.RequestDeactivate(t.Context(), commands.Actor{User: ana}, commands.Ask{Key: key().ID.Fingerprint(), TypedKey: key().ID.Last4(), Reason: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	r.draw(commands.KindCard)
+	if got := r.card(); !strings.Contains(got.Text, "Waiting for a second confirmation") {
+		t.Errorf("the card was not updated: %s", got.Text)
+	}
+	if _, err := r.ws.Command(slacksim.CommandRequest{User: ana, Channel: room, Command: "/rootcheck", Text: "help"}); err != nil {
+		t.Fatal(err)
+	}
+	r.whispered(ana, "What you can ask")
+}
+
+func TestOfManyClicksAtOnceOneDecides(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	card := r.card()
+	var wg sync.WaitGroup
+	for range 20 {
+		for _, who := range []string{ben, slacksim.UserCho} {
+			wg.Go(func() { r.click(who, card, "remediation.cancel") })
+		}
+	}
+	wg.Wait()
+	r.until("every click was put to the verb", func() bool {
+		return r.verbs.count("cancel "+ben) == 20 && r.verbs.count("cancel "+slacksim.UserCho) == 20
+	})
+	r.until("every click was answered", func() bool {
+		n := 0
+		for _, m := range r.messages(room) {
+			if m.EphemeralTo != "" {
+				n++
+			}
+		}
+		return n == 40
+	})
+	if got, _ := r.verbs.Request(t.Context(), "r-1"); got.State != remediation.Cancelled || got.Version != 2 {
+		t.Errorf("the request is %s in version %d", got.State, got.Version)
+	}
+}
+
+func TestAPayloadOfAnotherAppDoesNothing(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	o := r.ws.Emit("interactive", json.RawMessage(`{"type":"block_actions","api_app_id":"A0OTHER","team":{"id":"T1"},"user":{"id":"`+ben+`"},"trigger_id":"1.2.3","channel":{"id":"`+room+`"},
+		"container":{"type":"message","message_ts":"`+r.card().TS+`","channel_id":"`+room+`"},"actions":[{"block_id":"b1","action_id":"remediation.cancel","value":"r-1|1","action_ts":"1.1"}]}`))
+	if !o.Acked {
+		t.Errorf("it was not acknowledged: %+v", o)
+	}
+	r.whispered(ben, "did not come from this workspace's app")
+	if n := r.verbs.count("cancel " + ben); n != 0 {
+		t.Errorf("it was put to the verb %d times", n)
+	}
+}
+
+func TestSeveralActionsInOnePayloadAreAnsweredAndDoNothing(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	action := `{"block_id":"b1","action_id":"remediation.cancel","value":"r-1|1","action_ts":"1.1"}`
+	r.ws.Emit("interactive", json.RawMessage(`{"type":"block_actions","api_app_id":"`+slacksim.AppID+`","team":{"id":"T1"},"user":{"id":"`+ben+`"},"trigger_id":"1.2.4","channel":{"id":"`+room+`"},
+		"container":{"type":"message","message_ts":"`+r.card().TS+`","channel_id":"`+room+`"},"actions":[`+action+`,`+action+`]}`))
+	r.whispered(ben, "several controls at once")
+	r.ws.Emit("interactive", json.RawMessage(`{"type":"block_actions","api_app_id":"`+slacksim.AppID+`","team":{"id":"T1"},"user":{"id":"`+ben+`"},"trigger_id":"1.2.5","channel":{"id":"`+room+`"},
+		"container":{"type":"message","message_ts":"1.1","channel_id":"`+room+`"},"actions":[`+action+`]}`))
+	r.whispered(ben, "not known here any more")
+	if n := r.verbs.count("cancel " + ben); n != 0 {
+		t.Errorf("it was put to the verb %d times", n)
+	}
+}
