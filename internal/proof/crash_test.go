@@ -1,0 +1,126 @@
+package proof_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// This file kills the process at every boundary of every plan, and at pairs of boundaries, and lets people go on.
+//
+// The first life of a plan is lived without a crash and records its boundaries. Since the worker does several things at
+// once, a point is named by what it is and by how often that was before, and not by its place in the whole.
+
+// TestACrashAnywhereDeletesOnceAndLosesNothing is the enumeration. A quick run takes a sample of the points, a full run
+// takes all of them and a sample of pairs, a long run all pairs.
+func TestACrashAnywhereDeletesOnceAndLosesNothing(t *testing.T) {
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			scanned := template(t, d)
+			lives := lives{d: d, scanned: scanned}
+			for _, p := range plans() {
+				first := newLife(newWorld(t, d.copy(t, scanned)), p)
+				points := first.live()
+				if len(points) < 150 {
+					t.Errorf("%s: only %d boundaries were counted", p.name, len(points))
+				}
+				lives.plan(t, p, points)
+			}
+			lives.live(t)
+		})
+	}
+}
+
+// lives are all the lives to be lived on one database.
+type lives struct {
+	d       database
+	scanned string
+	all     []doomed
+}
+
+// doomed is a life whose processes die.
+type doomed struct {
+	plan   plan
+	deaths []death
+}
+
+func (d doomed) String() string {
+	var at []string
+	for _, x := range d.deaths {
+		at = append(at, x.String())
+	}
+	return d.plan.name + ": dies at " + strings.Join(at, ", then ")
+}
+
+// plan chooses the crashes of a plan. A full run dies at every boundary of the deletions, and at every boundary that has
+// an effect of the others. A quick run dies once at each kind of boundary around the changing calls.
+func (l *lives) plan(t *testing.T, p plan, points []point) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(uint64(len(points)), uint64(len(p.name)))) //nolint:gosec // a sample that can be repeated
+	kinds := map[string]bool{}
+	for _, at := range points {
+		effect := strings.HasSuffix(at.name, " about to begin") || strings.HasSuffix(at.name, " done") || strings.HasSuffix(at.name, " about to arrive")
+		call := strings.HasPrefix(at.name, "Session.Do") || strings.Contains(at.name, "remediation.attempted") || changing[strings.Fields(at.name + " ?")[1]]
+		var dies bool
+		switch sizeOf(t) {
+		case quick:
+			dies = call && !kinds[at.name] || random.IntN(60) == 0
+		case full:
+			dies = p.status == "" || effect || call || random.IntN(6) == 0
+		case long:
+			dies = true
+		}
+		if dies {
+			kinds[at.name] = true
+			l.all = append(l.all, doomed{p, []death{{at: at}}})
+		}
+	}
+	pairs := pick(t, 2, 20, 0)
+	if sizeOf(t) == long {
+		for _, at := range points {
+			for j := range points {
+				l.all = append(l.all, doomed{p, []death{{at: at}, {after: j + 1}}})
+			}
+		}
+		return
+	}
+	for range pairs {
+		l.all = append(l.all, doomed{p, []death{{at: points[random.IntN(len(points))]}, {after: 1 + random.IntN(60)}}})
+	}
+}
+
+// live lives them, several at once, and stops early when too much has gone wrong.
+func (l *lives) live(t *testing.T) {
+	t.Helper()
+	var crashes, failed atomic.Int64
+	queue := make(chan doomed)
+	var wg sync.WaitGroup
+	for i := range atOnce() {
+		wg.Go(func() {
+			for d := range queue {
+				t.Run(fmt.Sprintf("%d/%s", i, d), func(t *testing.T) {
+					one := newLife(newWorld(t, l.d.copy(t, l.scanned)), d.plan)
+					one.live(d.deaths...)
+					crashes.Add(int64(one.crashes))
+					if t.Failed() {
+						failed.Add(1)
+					}
+				})
+			}
+		})
+	}
+	for _, d := range slices.Clone(l.all) {
+		if failed.Load() > 20 {
+			t.Error("more than 20 lives went wrong; the rest is not lived")
+			break
+		}
+		queue <- d
+	}
+	close(queue)
+	wg.Wait()
+	t.Logf("%s: %d lives, %d crashes, %d went wrong", l.d.name, len(l.all), crashes.Load(), failed.Load())
+}
