@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -204,7 +205,17 @@ func (p *probing) single(ctx context.Context) {
 	p.tried("account alias", err, statement("*", nil, "iam:ListAccountAliases"))
 	_, err = p.r.alternate(ctx, posture.Account{ID: p.account, Source: p.r.src.Name}, "SECURITY")
 	p.tried("alternate contacts", err, statement("*", nil, "account:GetAlternateContact"))
+	p.trail(ctx, p.r.base, "")
 	p.rootProfile(ctx)
+}
+
+// trail tries the event history, where it is switched on.
+func (p *probing) trail(ctx context.Context, cfg aws.Config, where string) {
+	if !p.r.cloudTrail() {
+		return
+	}
+	_, err := cloudtrail.NewFromConfig(cfg).LookupEvents(ctx, &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(1)})
+	p.tried("event history"+where, err, statement("*", nil, "cloudtrail:LookupEvents"))
 }
 
 // look tries the calls of a read-only role.
@@ -384,12 +395,13 @@ func (p *probing) memberRole(ctx context.Context) {
 		return
 	}
 	role := fmt.Sprintf("arn:%s:iam::%s:role/%s", p.partition, p.members[0], strings.TrimPrefix(o.MemberRole, "/"))
-	cfg := assume(p.r.base, role, "", "rootcheck-look")
+	cfg := p.r.as(p.r.base, role, "rootcheck-look")
 	if _, _, err := rootCaller(ctx, cfg); err != nil {
 		p.failed("member role", err, statement(fmt.Sprintf("arn:%s:iam::*:role/%s", p.partition, strings.TrimPrefix(o.MemberRole, "/")), nil, "sts:AssumeRole"))
 		return
 	}
 	p.look(ctx, iam.NewFromConfig(cfg), " by member role")
+	p.trail(ctx, cfg, " by member role")
 }
 
 // owners tries what finding an account's owner takes.
@@ -428,7 +440,7 @@ func (p *probing) deletion(ctx context.Context, central bool) {
 	}
 	from := p.r.base
 	if o.Delete.RoleARN != "" {
-		from = assume(p.r.base, o.Delete.RoleARN, o.ExternalID, "rootcheck-delete")
+		from = p.r.as(p.r.base, o.Delete.RoleARN, "rootcheck-delete")
 		if !p.role(ctx, "delete role", from, o.Delete.RoleARN) {
 			return
 		}
