@@ -39,7 +39,7 @@ func (s *Service) do(ctx context.Context, a Actor, c click) (remediation.Request
 		return r, s.refused(ctx, a, about, no)
 	}
 	if c.check != nil {
-		if err := c.check(ctx, r, by); err != nil {
+		if err = c.check(ctx, r, by); err != nil {
 			return r, s.record(ctx, a, about, err)
 		}
 	}
@@ -303,16 +303,10 @@ func (s *Service) fill(ctx context.Context, a Actor, p *Preview, key string) err
 
 // stepOf is the step that a modal on a request is about: the pending one, or what comes after the watch.
 func stepOf(st remediation.State) remediation.Act {
-	switch st {
-	case remediation.ReactivateRequested:
-		return remediation.ActReactivate
-	case remediation.LiftRequested, remediation.Lifted:
-		return remediation.ActLift
-	case remediation.Inactive, remediation.DeleteRequested, remediation.AwaitingOwnerDelete:
-		return remediation.ActDelete
-	case remediation.Requested, remediation.AwaitingOwner:
-		return remediation.ActDeactivate
-	default:
-		return or(remediation.ActOf(st), remediation.ActDelete)
+	waiting := map[remediation.State]remediation.Act{
+		remediation.Requested: remediation.ActDeactivate, remediation.AwaitingOwner: remediation.ActDeactivate,
+		remediation.ReactivateRequested: remediation.ActReactivate,
+		remediation.LiftRequested:       remediation.ActLift, remediation.Lifted: remediation.ActLift,
 	}
+	return or(waiting[st], or(remediation.ActOf(st), remediation.ActDelete))
 }

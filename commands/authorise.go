@@ -250,12 +250,10 @@ func (s *Service) refused(ctx context.Context, a Actor, about subject, r *Refusa
 
 // access reports whether the code refuses the person, whatever was asked.
 func (c RefusalCode) access() bool {
-	switch c {
-	case NotInChannel, NotRequester, NotApprover, NotOwner, IsGuest, IsOutside, IsBot, IsDeactivated, WhoUnknown,
-		GroupUnreadable, TooSoon:
-		return true
-	}
-	return false
+	return slices.Contains([]RefusalCode{
+		NotInChannel, NotRequester, NotApprover, NotOwner, IsGuest, IsOutside, IsBot, IsDeactivated, WhoUnknown,
+		GroupUnreadable, TooSoon,
+	}, c)
 }
 
 // refusal finds the refusal in an error.

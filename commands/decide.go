@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -132,28 +133,27 @@ func when(t time.Time) string {
 
 // meansOf is the means of the step that the request stands at.
 func meansOf(r remediation.Request) remediation.Means {
-	switch r.State {
-	case remediation.DeleteRequested, remediation.DeleteApproved, remediation.Deleting, remediation.AwaitingOwnerDelete,
-		remediation.Deleted, remediation.Verified, remediation.VerifiedWithAlarm:
-		return r.DeleteMeans
-	default:
-		return r.Means
+	deleting := []remediation.State{
+		remediation.DeleteRequested, remediation.DeleteApproved, remediation.Deleting, remediation.AwaitingOwnerDelete,
+		remediation.Deleted, remediation.Verified, remediation.VerifiedWithAlarm,
 	}
+	if slices.Contains(deleting, r.State) {
+		return r.DeleteMeans
+	}
+	return r.Means
 }
 
 func outcomeOf(a audit.Action) audit.Outcome {
-	switch a {
-	case audit.RemediationAttempted:
-		return audit.OutcomeAttempt
-	case audit.RemediationFailed:
-		return audit.OutcomeFailed
-	case audit.RemediationUncertain:
-		return audit.OutcomeUnknown
-	case audit.RemediationRefused:
-		return audit.OutcomeRefused
-	default:
-		return audit.OutcomeDone
+	special := map[audit.Action]audit.Outcome{
+		audit.RemediationAttempted: audit.OutcomeAttempt,
+		audit.RemediationFailed:    audit.OutcomeFailed,
+		audit.RemediationUncertain: audit.OutcomeUnknown,
+		audit.RemediationRefused:   audit.OutcomeRefused,
 	}
+	if o, ok := special[a]; ok {
+		return o
+	}
+	return audit.OutcomeDone
 }
 
 // queueing turns effects into work.

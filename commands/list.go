@@ -84,7 +84,7 @@ func (s *Service) estate(ctx context.Context) (estate, error) {
 		return e, fmt.Errorf("read what was last seen: %w", err)
 	}
 	posture.SortPostures(e.postures)
-	if err := s.runs(ctx, &e); err != nil {
+	if err = s.runs(ctx, &e); err != nil {
 		return e, err
 	}
 	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})

@@ -30,12 +30,12 @@ func (s *Service) owners(ctx context.Context, _ Lease) (Change, error) {
 	var held []Place
 	fresh := false
 	err = s.d.Estate.Each(ctx, func(l Look) error {
-		o, first, err := s.sweep(ctx, l, released)
-		if err == nil && o.Stage == OwnerHeld {
+		o, first, failed := s.sweep(ctx, l, released)
+		if failed == nil && o.Stage == OwnerHeld {
 			held = append(held, Place{Source: o.Source, Account: o.Account})
 			fresh = fresh || first
 		}
-		return err
+		return failed
 	})
 	if err != nil {
 		return Change{}, fmt.Errorf("look after the owners: %w", err)
@@ -301,7 +301,7 @@ func (s *Service) ReleaseOwners(ctx context.Context, a Actor) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := s.d.Estate.Mark(ctx, markOwners, s.d.Now()); err != nil {
+	if err = s.d.Estate.Mark(ctx, markOwners, s.d.Now()); err != nil {
 		return 0, fmt.Errorf("release the owners: %w", err)
 	}
 	waiting, err := s.d.Ledger.Owners(ctx)

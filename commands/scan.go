@@ -183,14 +183,14 @@ func (p *progress) source(ctx context.Context, source string, had int, last Run)
 	for pass := 2; pass <= passes && p.err() == nil; pass++ {
 		accounts := p.requeue()
 		for _, a := range accounts {
-			if err := begin(a, pass); err != nil {
+			if begin(a, pass) != nil {
 				break
 			}
 		}
 		wg.Wait()
 	}
-	if err := errors.Join(p.err(), p.flush(ctx)); err != nil {
-		return fmt.Errorf("scan %s: %w", source, err)
+	if failed := errors.Join(p.err(), p.flush(ctx)); failed != nil {
+		return fmt.Errorf("scan %s: %w", source, failed)
 	}
 	return p.end(ctx, source, listed, had, last, org, err)
 }
@@ -200,7 +200,7 @@ func (p *progress) end(ctx context.Context, source string, listed, had int, last
 	if g := sourceGap(source, listed, had, last, inventory); g != nil {
 		p.count(func(r *Run) { r.Gaps = append(r.Gaps, *g) })
 		if inventory != nil {
-			p.s.d.Log.WarnContext(ctx, "inventory could not be read", "source", source, "error", inventory)
+			p.s.d.Log.WarnContext(ctx, "inventory could not be read", "aws_entry", source, "error", inventory)
 		}
 	} else if _, err := p.s.d.Estate.Retire(ctx, p.run.ID, source); err != nil {
 		return fmt.Errorf("let go of accounts of %s: %w", source, err)

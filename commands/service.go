@@ -1,3 +1,13 @@
+// Package commands is everything that people and the clock may have rootcheck do: who may ask, what is decided, and what
+// stands on record before AWS is touched.
+//
+// The rules are:
+//   - It knows no Slack and no AWS. What it needs of them are the ports of this package; what happens at their edges comes
+//     in as a verb of [Service] or as an item of work.
+//   - Authorise, decide, record: a verb looks up the person live, asks the machine of package remediation, and writes the
+//     decision, its audit record and whatever follows from it in one commit.
+//   - A refusal is recorded as fully as a decision, and is a sentence for the person, never a failure.
+//   - Nothing is changed in AWS by a verb. The one worker does it, behind the gates and with a permit.
 package commands
 
 import (

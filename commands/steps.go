@@ -139,7 +139,7 @@ func (st *stepper) call(ctx context.Context) error {
 	}
 	defer session.Close()
 	facts := session.Facts()
-	if _, err := st.ask(ctx, st.r, facts); err != nil {
+	if _, err = st.ask(ctx, st.r, facts); err != nil {
 		return err
 	}
 	begun, err := st.commitBegin(ctx, facts, false)

@@ -166,9 +166,9 @@ func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit
 	case posture.AccountID(word).Valid():
 		q.Account = word // also of an account that has left
 	default:
-		l, err := s.one(ctx, word)
-		if err != nil {
-			return nil, err
+		l, unknown := s.one(ctx, word)
+		if unknown != nil {
+			return nil, unknown
 		}
 		q.Account = string(l.Evidence.Account.ID)
 	}
