@@ -154,15 +154,29 @@ func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*
 	return r, nil
 }
 
-// as gives the configuration of a role of this source, with the source's external id and source identity.
+// as gives the configuration of a role of this source, with the source's external id and source identity, or the same
+// configuration where no role is named.
 func (r *reach) as(from aws.Config, role, session string) aws.Config {
+	if role == "" {
+		return from
+	}
 	external, identity := "", ""
 	if o := r.src.Organization; o != nil {
 		external, identity = o.ExternalID, o.SourceIdentity
 	} else if a := r.src.Account; a != nil {
 		external, identity = a.ExternalID, a.SourceIdentity
 	}
-	return assumeAs(from, role, external, session, identity)
+	cfg := unrenewed(from)
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(from), role, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = session
+		if external != "" {
+			o.ExternalID = &external
+		}
+		if identity != "" {
+			o.SourceIdentity = &identity
+		}
+	}))
+	return renewing(cfg)
 }
 
 // cloudTrail reports whether the event history may be read.
@@ -226,29 +240,6 @@ func retryable(err error) aws.Ternary {
 	default:
 		return aws.UnknownTernary
 	}
-}
-
-// assume gives the configuration of a role, or the same configuration where none is named.
-func assume(base aws.Config, role, external, session string) aws.Config {
-	return assumeAs(base, role, external, session, "")
-}
-
-// assumeAs is assume with a source identity, where one is set.
-func assumeAs(base aws.Config, role, external, session, identity string) aws.Config {
-	if role == "" {
-		return base
-	}
-	cfg := unrenewed(base)
-	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(base), role, func(o *stscreds.AssumeRoleOptions) {
-		o.RoleSessionName = session
-		if external != "" {
-			o.ExternalID = &external
-		}
-		if identity != "" {
-			o.SourceIdentity = &identity
-		}
-	}))
-	return renewing(cfg)
 }
 
 // sessionName names a role session after what it is for, so that CloudTrail shows it. AWS allows 64 of some characters.

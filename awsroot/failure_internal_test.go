@@ -3,10 +3,14 @@ package awsroot
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/smithy-go"
@@ -100,6 +104,26 @@ func TestEveryAnswerHasAReasonAndAFix(t *testing.T) {
 	}
 	if out := outcomeOf(nil); out.Kind != remediation.Succeeded {
 		t.Errorf("no error is %s", out.Kind)
+	}
+}
+
+func TestAHangIsNotWaitedForTwiceAndRubbishIsAskedAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want aws.Ternary
+	}{
+		"a call that hung":       {&smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}}, aws.FalseTernary},
+		"half an answer":         {answered("IAM", "GetUser", 200, &smithy.DeserializationError{Err: errors.New("EOF")}), aws.TrueTernary},
+		"what the SDK judges by": {answered("IAM", "GetUser", 400, coded("Throttling", "")), aws.UnknownTernary},
+	} {
+		if got := retryable(c.err); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for attempt := range 70 {
+		if d, err := backoff(attempt, nil); err != nil || d <= 0 || d > 3*time.Second {
+			t.Errorf("attempt %d waits %v, %v", attempt, d, err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package awsroot_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,6 +27,7 @@ const (
 type foreign struct {
 	ones map[string]bool // flags of the summary that say 1
 	page string          // of HTML
+	part string          // partition of the caller; empty is aws
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -54,7 +56,7 @@ func (f *foreign) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch action {
 	case "GetCallerIdentity":
-		xml(`<Arn>arn:aws:sts::` + foreignManagement + `:user/moto</Arn><UserId>AKIAIOSFODNN7EXAMPLE</UserId><Account>` + foreignManagement + `</Account>`)
+		xml(`<Arn>arn:` + f.part + `:sts::` + foreignManagement + `:user/moto</Arn><UserId>AKIAIOSFODNN7EXAMPLE</UserId><Account>` + foreignManagement + `</Account>`)
 	case "GetAccountSummary":
 		entries := ""
 		for _, name := range []string{"AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent", "Users"} {
@@ -90,9 +92,7 @@ func (f *foreign) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func newForeign(t *testing.T, f *foreign, sources ...awsroot.Source) *awsroot.Auditor {
 	t.Helper()
 	f.calls = map[string]int{}
-	if f.page == "" {
-		f.page = foreignPage
-	}
+	f.page, f.part = cmp.Or(f.page, foreignPage), cmp.Or(f.part, "aws")
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	setAWS(t, server.URL)
@@ -161,5 +161,33 @@ func TestAnImitationsZeroVerifiesNoDeletion(t *testing.T) {
 	facts := auditor.Read(t.Context(), remediation.Request{Source: "one", Account: foreignManagement, Means: remediation.MeansGuided, Version: 3})
 	if facts.Gap == nil || facts.NoKeys || facts.KeysKnown {
 		t.Errorf("the reading says that there is no key: %+v", facts)
+	}
+}
+
+func TestPartitionsWithoutPrivilegedSessionsAreOnlyReportedOn(t *testing.T) {
+	for _, part := range []string{"aws-us-gov", "aws-cn"} {
+		f := &foreign{part: part}
+		auditor := newForeign(t, f, awsroot.Source{Name: "acme", Organization: &awsroot.Organization{
+			Delete: &awsroot.Delete{}, Quarantine: &awsroot.Quarantine{PolicyID: policyID}, CloudTrail: true,
+		}})
+		var member posture.Account
+		org, err := auditor.Inventory(t.Context(), "acme", func(a posture.Account) error { member = a; return nil })
+		if err != nil || org.Partition != part || member.Partition != part || org.Centralized.Gap == nil || org.Centralized.Gap.Reason != posture.ReasonPartition {
+			t.Fatalf("%s: %+v, %+v, %v", part, org, member, err)
+		}
+		if e := auditor.Inspect(t.Context(), member); e.AccessKeys.Known() || e.AccessKeys.Gap.Reason != posture.ReasonPartition || e.AccessKeys.Gap.Fix == "" {
+			t.Errorf("%s: %+v", part, e.AccessKeys)
+		}
+		if w := auditor.Ways(t.Context(), member); w.Deactivate != remediation.MeansGuided || w.Delete != remediation.MeansGuided {
+			t.Errorf("%s: %+v", part, w)
+		}
+		if facts := auditor.Read(t.Context(), remediation.Request{Source: "acme", Account: member.ID, Means: remediation.MeansGuided, Version: 2}); facts.Gap == nil {
+			t.Errorf("%s: %+v", part, facts)
+		}
+		for _, action := range []string{"AssumeRoot", "ListOrganizationsFeatures", "LookupEvents"} {
+			if n := f.count(action); n != 0 {
+				t.Errorf("%s: %s was called %d times", part, action, n)
+			}
+		}
 	}
 }

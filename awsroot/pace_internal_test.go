@@ -145,7 +145,7 @@ func TestOneMomentOfThrottlingSlowsDownOnce(t *testing.T) {
 	for _, call := range calls {
 		l.heard(call, true)
 	}
-	if got := float64(l.l.Limit()); got < 72 || got > 73 {
+	if got, want := float64(l.l.Limit()), 100*slack*3/4; got < want-0.01 || got > want+0.01 {
 		t.Errorf("two calls of one moment slow down to %v", got)
 	}
 }

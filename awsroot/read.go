@@ -51,17 +51,18 @@ func wantsRootProfile(req remediation.Request) bool {
 	return req.Version == 0 || req.State.InFlight() || req.State == remediation.Deleted
 }
 
-// member reports whether a root session is the way into the account. Nobody gets one into the management account, nor
-// into the account that the caller itself is in.
+// member reports whether a root session is the way into the account. Nobody gets one into the management account, which
+// the caller's own may be for as long as no inventory has named it.
 func (r *reach) member(ctx context.Context, id posture.AccountID) bool {
 	if r.src.Organization == nil {
 		return false
 	}
-	if c := r.central(ctx); !c.Known() || !c.Value || r.management() == id {
+	management := r.management()
+	if c := r.central(ctx); !c.Known() || !c.Value || management == id {
 		return false
 	}
-	_, own, err := r.who.get(ctx)
-	return err == nil && own != id
+	arn, own, err := r.who.get(ctx)
+	return err == nil && !reportOnly(partitionOf(arn)) && (own != id || management != "")
 }
 
 // keys reads the root user's keys by the way that is open into the account.
