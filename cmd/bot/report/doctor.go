@@ -48,11 +48,11 @@ func (d *Doctor) Probe(p app.Probe) {
 		mark = d.p.dim("  skipped ")
 	case app.ProbeOK:
 	}
-	said := ""
+	name := clean(p.Name)
 	if p.Detail != "" {
-		said = "  " + d.p.dim(fit(p.Detail, 400))
+		name = pad(name, 30) + "  " + d.p.dim(fit(p.Detail, 400))
 	}
-	d.line("%s%s%s", mark, pad(clean(p.Name), 30), said)
+	d.line("%s%s", mark, name)
 	const indent = "          "
 	if p.Fix != "" {
 		d.line("%s%s", indent, clean(p.Fix))
