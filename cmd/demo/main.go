@@ -29,6 +29,7 @@ type flags struct {
 	SimulatorsOnly bool          `help:"No bot: point your own at the simulators."`
 	Headless       bool          `help:"No page to look at, for scripts."`
 	Tour           bool          `help:"Play every story, print each step, and exit 0 only if every step held."`
+	Only           string        `help:"With --tour: only the stories whose name contains this."`
 	Verbose        bool          `help:"Show the bot's log."`
 }
 

@@ -65,6 +65,7 @@ type slackView struct {
 	Blocks   []map[string]any  `json:"blocks"`
 	Submit   map[string]any    `json:"submit"`
 	Errors   map[string]string `json:"errors"`
+	Metadata string            `json:"private_metadata"`
 }
 
 type awsState struct {
@@ -301,7 +302,7 @@ func (s *script) click(ctx context.Context, user string, c control, force bool) 
 	return nil
 }
 
-// form waits for a modal that can be submitted.
+// form waits for a modal that can be submitted and has read AWS: its fields may change when it has.
 func (s *script) form(ctx context.Context, user string) (slackView, error) {
 	var v slackView
 	err := s.until(ctx, user+" has a form to fill in", func(ctx context.Context) (bool, error) {
@@ -310,13 +311,18 @@ func (s *script) form(ctx context.Context, user string) (slackView, error) {
 			return false, err
 		}
 		for _, v = range st.Views {
-			if v.User == user && v.Top && v.Submit != nil {
+			if v.User == user && v.Top && v.Submit != nil && (strings.Contains(v.Metadata, `"live":true`) || !strings.Contains(v.Metadata, `"account"`)) {
 				return true, nil
 			}
 		}
 		return false, nil
 	})
 	return v, err
+}
+
+// has reports whether the modal has a field.
+func (v slackView) has(field string) bool {
+	return slices.ContainsFunc(v.Blocks, func(b map[string]any) bool { return b["block_id"] == field })
 }
 
 // fill submits the modal with text by field, and returns the errors that stand under its fields then.
@@ -327,6 +333,9 @@ func (s *script) fill(ctx context.Context, user string, fields map[string]string
 	}
 	values := map[string]any{}
 	for name, text := range fields {
+		if !v.has(name) {
+			continue
+		}
 		values[name] = map[string]any{name: map[string]string{"type": "plain_text_input", "value": text}}
 	}
 	var o outcome

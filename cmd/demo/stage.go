@@ -75,7 +75,7 @@ func listen(ctx context.Context, f flags) (net.Listener, error) {
 func (s *stage) serve(listener net.Listener, log *slog.Logger) {
 	mux := http.NewServeMux()
 	mux.Handle("/slack/", s.slack.API())
-	mux.Handle("/aws/", http.StripPrefix("/aws", s.aws.API()))
+	s.aws.Mount(mux, "/aws")
 	mux.Handle("/control/slack/", s.slack.Control())
 	mux.Handle("/control/aws/", s.aws.Control())
 	mux.Handle("/control/clock", guard(s.clock.serve(s.settled)))
@@ -120,6 +120,10 @@ func (s *stage) start(ctx context.Context, log *slog.Logger) error {
 			s.fail(fmt.Errorf("the bot ended: %w", err))
 		}
 	})
+	// Whoever opens the page at once should find a bot that answers.
+	ready, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	waitFor(ready, func(context.Context) bool { return s.slack.Connections() > 0 })
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -40,13 +41,20 @@ func (s *stage) tour(ctx context.Context, out io.Writer) error {
 	sc := &script{base: s.base, client: &http.Client{Timeout: 30 * time.Second}, out: out}
 	began := time.Now()
 	steps := 0
+	if err := sc.sees(ana, "remediation.deactivate", member)(ctx); err != nil {
+		return fmt.Errorf("the first check never ended: %w", err)
+	}
 	for _, st := range []story{
 		s.lookStory(sc), s.memberStory(sc), s.guidedStory(sc), s.labStory(sc), s.managementStory(sc), s.mfaStory(sc), s.endStory(sc),
 	} {
+		if !strings.Contains(st.name, s.flags.Only) {
+			continue
+		}
 		fmt.Fprintf(out, "\n%s\n", st.name)
 		for _, step := range st.steps {
 			if err := step.does(ctx); err != nil {
 				fmt.Fprintf(out, "  NO   %s\n", step.says)
+				s.lastRecords(ctx, out)
 				return fmt.Errorf("%s: %s: %w", st.name, step.says, err)
 			}
 			fmt.Fprintf(out, "  ok   %s\n", step.says)
@@ -65,6 +73,24 @@ func (s *stage) records(ctx context.Context, q commands.AuditQuery) ([]audit.Lea
 	}
 	defer db.Close() //nolint:errcheck // It was only read.
 	return db.Audit(ctx, q)
+}
+
+// lastRecords shows what the audit log says of the moments before a step did not hold.
+func (s *stage) lastRecords(ctx context.Context, out io.Writer) {
+	leaves, err := s.records(ctx, commands.AuditQuery{Limit: 12})
+	if err != nil {
+		fmt.Fprintf(out, "       the audit log could not be read: %v\n", err)
+	}
+	_ = s.look(ctx, func(db *store.Store) error {
+		open, err := db.Requests(ctx, commands.RequestQuery{Open: true})
+		for _, r := range open {
+			fmt.Fprintf(out, "       request on %s: %s, watched %s of %s, read %s\n", r.Account, r.State, r.Watched, r.Policy.Watch, r.ReadAt.Format(time.RFC3339))
+		}
+		return err
+	})
+	for _, l := range leaves {
+		fmt.Fprintf(out, "       %4d %s %s %s %s %s>%s %s %v\n", l.Seq, l.At.Format(time.RFC3339), l.Actor, l.Action, l.Outcome, l.From, l.To, l.Reason, l.Detail)
+	}
 }
 
 // refused asserts that a refusal is on record, by whom and why.
@@ -102,7 +128,7 @@ func (sc *script) wait(d time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error { return sc.advance(ctx, d) }
 }
 
-func (sc *script) week(ctx context.Context) error { return sc.days(ctx, 8) }
+func (sc *script) week(ctx context.Context) error { return sc.days(ctx, 9) }
 
 // sees asserts that a message stands where the user can see it: in the channel or a DM, or to them alone.
 func (sc *script) sees(user, action, account string) func(context.Context) error {
@@ -191,17 +217,17 @@ func (sc *script) aws(account, what string, holds func(awsAccount) bool) func(co
 	}
 }
 
-// deletions asserts how many deletions of root keys have ever had an effect, by AWS's own record.
-func (s *stage) deletions(n int) func(context.Context) error {
+// deletedOnce asserts that one deletion of a root key has had an effect in an account, by AWS's own record.
+func (s *stage) deletedOnce(account string) func(context.Context) error {
 	return func(context.Context) error {
 		got := 0
 		for _, c := range s.aws.Effects() {
-			if c.Action == "DeleteAccessKey" {
+			if c.Action == "DeleteAccessKey" && c.Account == account {
 				got++
 			}
 		}
-		if got != n {
-			return fmt.Errorf("AWS counts %d deletions, want %d", got, n)
+		if got != 1 {
+			return fmt.Errorf("AWS counts %d deletions in %s, want one", got, account)
 		}
 		return nil
 	}
@@ -238,7 +264,7 @@ func (s *stage) memberStory(sc *script) story {
 	var old control
 	blocked := sc.aws(member, "the root user is blocked", func(a awsAccount) bool { return a.Quarantined })
 	free := sc.aws(member, "the root user is free", func(a awsAccount) bool { return !a.Quarantined })
-	request := sc.ask(ana, "remediation.deactivate", member, map[string]string{"reason": "Left over from a migration.", "key": last4(key)})
+	request := sc.ask(ben, "remediation.deactivate", member, map[string]string{"reason": "Left over from a migration.", "key": last4(key)})
 	return story{"A member account: block, watch, reactivate, block again, watch, delete", []step{
 		{"Ana asks to block the root user; the wrong last four are refused", all(
 			func(ctx context.Context) error {
@@ -247,32 +273,33 @@ func (s *stage) memberStory(sc *script) story {
 			},
 			sc.wrong(ana, "key", map[string]string{"reason": "Left over from a migration.", "key": "ZZZZ"}),
 			func(ctx context.Context) error { return sc.leave(ctx, ana) }, s.refused(sc, ana, "wrong_key"))},
-		{"with the right ones it waits for a second person", all(request, sc.sees(ben, "remediation.confirm", member))},
-		{"Ana may not confirm her own request", all(s.count(sc, ana, &told), s.own(sc, member), s.refused(sc, ana, "own"))},
+		{"with the right ones it waits for a second person", all(request, sc.sees(yuna, "remediation.confirm", member))},
+		{"Ben may not confirm his own request", all(s.count(sc, ben, &told), s.own(sc, ben, member), s.refused(sc, ben, "own"))},
+		{"Ana, who may ask, may not confirm", all(s.count(sc, ana, &told), s.own(sc, ana, member), sc.told(ana, &told), s.refused(sc, ana, "not_approver"))},
 		{"a guest may not confirm it", all(s.tryConfirm(sc, gabi, member), s.refused(sc, gabi, "guest"))},
 		{"nothing has happened in AWS", free},
-		{"Ben confirms, and the root user is blocked", all(s.remember(sc, &old, member), sc.confirm(ben, member), blocked)},
-		{"Ben's second click on the same button is answered, and changes nothing", all(s.again(sc, ben, &old), s.refused(sc, ben, "outdated"))},
-		{"Yuna's click on the outdated card is answered, and changes nothing", all(s.again(sc, yuna, &old), s.refused(sc, yuna, "outdated"))},
+		{"Yuna confirms, and the root user is blocked", all(s.remember(sc, &old, member), sc.confirm(yuna, member), blocked, sc.sees(ana, "remediation.reactivate", member))},
+		{"Yuna's second click on the same button is answered, and changes nothing", all(s.again(sc, yuna, &old), s.refused(sc, yuna, "outdated"))},
+		{"Ben's click on the outdated card is answered, and changes nothing", all(s.again(sc, ben, &old), s.refused(sc, ben, "outdated"))},
 		{"the watch begins; AWS still says that the key is active", all(sc.wait(time.Hour), sc.aws(member, "the key is active", func(a awsAccount) bool { return a.key("Active").ID == key }))},
 		{"after two days Ana asks to lift the block for good, and Yuna confirms", all(
 			func(ctx context.Context) error { return sc.days(ctx, 2) },
 			sc.ask(ana, "remediation.reactivate", member, map[string]string{"reason": "A nightly job used it after all."}), sc.confirm(yuna, member), free)},
-		{"Ana blocks it again", all(sc.sees(ana, "remediation.deactivate", member), request, sc.confirm(ben, member), blocked)},
+		{"Ben blocks it again", all(sc.sees(ben, "remediation.deactivate", member), request, sc.confirm(yuna, member), blocked, sc.sees(ana, "remediation.reactivate", member))},
 		{"the watch runs for its window", sc.week},
 		{"the deletion wants the whole key id", all(
 			func(ctx context.Context) error {
 				_, err := sc.press(ctx, ana, "remediation.delete", member)
 				return err
 			},
-			sc.wrong(ana, "key", map[string]string{"reason": "Unused for a week.", "key": last4(key)}),
+			sc.wrong(ana, "key", map[string]string{"reason": "Unused for a week.", "key": last4(key), "override": "The job that used it was moved to a role."}),
 			func(ctx context.Context) error { return sc.leave(ctx, ana) })},
 		{"a deletion that nobody confirms expires", all(
-			sc.ask(ana, "remediation.delete", member, map[string]string{"reason": "Unused for a week.", "key": key}),
+			sc.ask(ana, "remediation.delete", member, map[string]string{"reason": "Unused for a week.", "key": key, "override": "The job that used it was moved to a role."}),
 			s.remember(sc, &old, member), sc.wait(25*time.Hour), s.again(sc, ben, &old), s.refusedAny(sc, ben, "expired", "outdated", "not_now"))},
 		{"with it typed and Yuna's confirmation the key is deleted", all(
-			sc.ask(ana, "remediation.delete", member, map[string]string{"reason": "Unused for a week.", "key": key}),
-			sc.confirm(yuna, member), sc.aws(member, "there is no key", func(a awsAccount) bool { return len(a.Root.Keys) == 0 }), s.deletions(1))},
+			sc.ask(ana, "remediation.delete", member, map[string]string{"reason": "Unused for a week.", "key": key, "override": "The job that used it was moved to a role."}),
+			sc.confirm(yuna, member), sc.aws(member, "there is no key", func(a awsAccount) bool { return len(a.Root.Keys) == 0 }), s.deletedOnce(member))},
 		{"two clean readings verify it, and the block is lifted", all(sc.wait(20*time.Second), sc.wait(20*time.Second), free)},
 	}}
 }
@@ -296,7 +323,7 @@ func (s *stage) guidedStory(sc *script) story {
 		{"deleted by a privileged session, with the whole key id and Ben's confirmation", all(
 			sc.ask(ana, "remediation.delete", unblocked, map[string]string{"reason": "Unused for a week.", "key": key}),
 			sc.confirm(ben, unblocked),
-			sc.aws(unblocked, "the key is gone", func(a awsAccount) bool { return len(a.Root.Keys) == 1 && a.Root.Keys[0].ID != key }), s.deletions(2))},
+			sc.aws(unblocked, "the key is gone", func(a awsAccount) bool { return len(a.Root.Keys) == 1 && a.Root.Keys[0].ID != key }), s.deletedOnce(unblocked))},
 		{"two clean readings verify it", all(sc.wait(20*time.Second), sc.wait(20*time.Second))},
 	}}
 }
@@ -315,11 +342,11 @@ func (s *stage) labStory(sc *script) story {
 	}
 	return story{"A single account with root credentials: the other key is deleted, the one that signs is its owner's", []step{
 		{"Ana asks to deactivate the other key, Yuna confirms, and it is inactive", all(
-			s.askKey(sc, ana, lab, other), sc.confirm(yuna, lab), sc.aws(lab, "the other key is inactive", has(other, "Inactive")))},
+			s.askKey(sc, ana, lab, other), sc.confirm(yuna, lab), sc.aws(lab, "the other key is inactive", has(other, "Inactive")), sc.sees(ana, "remediation.reactivate", lab))},
 		{"the watch runs for its window", all(sc.wait(5*time.Hour), sc.week)},
 		{"it is deleted with the whole key id and Ben's confirmation", all(
 			sc.ask(ana, "remediation.delete", lab, map[string]string{"reason": "Unused for a week.", "key": other}),
-			sc.confirm(ben, lab), sc.aws(lab, "the other key is gone", has(other, "")), s.deletions(3))},
+			sc.confirm(ben, lab), sc.aws(lab, "the other key is gone", has(other, "")), s.deletedOnce(lab))},
 		{"two clean readings verify it", all(sc.wait(20*time.Second), sc.wait(20*time.Second), sc.wait(time.Hour))},
 		{"the key that signs is guided: it could strand itself", all(
 			s.askKey(sc, ana, lab, signs), sc.confirm(ben, lab), sc.sees(ana, "remediation.done", lab),
@@ -335,8 +362,8 @@ func (s *stage) managementStory(sc *script) story {
 			sc.ask(ana, "remediation.deactivate", management, map[string]string{"reason": "No key belongs here.", "account": management}),
 			sc.confirm(ben, management), sc.sees(ana, "remediation.done", management))},
 		{"the owner deactivates it in the console and says Done", all(
-			s.keyLever(sc, management, key, "deactivate"), sc.wait(5*time.Hour), s.tap(sc, ana, "remediation.done", management))},
-		{"the bot sees it in a credential report and watches", all(sc.week, sc.sees(ana, "remediation.delete", management))},
+			s.keyLever(sc, management, key, "deactivate"), sc.wait(5*time.Second), s.tap(sc, ana, "remediation.done", management))},
+		{"the bot sees it in the next credential report, hours later, and watches", all(sc.wait(5*time.Hour), sc.week, sc.sees(ana, "remediation.delete", management))},
 		{"Ana asks to delete, Yuna confirms, the owner is asked", all(
 			sc.ask(ana, "remediation.delete", management, map[string]string{"reason": "Unused for a week.", "account": management}),
 			sc.confirm(yuna, management), sc.sees(ana, "remediation.done", management))},
