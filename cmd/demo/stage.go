@@ -77,7 +77,6 @@ func (s *stage) serve(listener net.Listener, log *slog.Logger) {
 	mux.Handle("/slack/", s.slack.API())
 	s.aws.Mount(mux, "/aws")
 	mux.Handle("/control/slack/", s.slack.Control())
-	mux.Handle("/control/aws/", s.aws.Control())
 	mux.Handle("/control/clock", guard(s.clock.serve(s.settled)))
 	if !s.flags.Headless {
 		mux.Handle("/", page.Handler())
