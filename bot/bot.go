@@ -16,6 +16,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack/socketmode"
@@ -105,6 +106,7 @@ type Bot struct {
 
 	inbox   inbox
 	taking  sync.WaitGroup
+	flying  atomic.Int64 // envelopes between their socket and their acknowledgement
 	kicks   chan struct{}
 	sockets *sockets
 	drawing [64]sync.Mutex // by message, so that one card is not posted twice at once
@@ -152,7 +154,18 @@ func (b *Bot) Run(ctx context.Context) error {
 	for range b.ws.cfg.Workers {
 		workers.Go(func() { b.work(working) })
 	}
-	err := b.sockets.run(ctx)
+	open, closing := context.WithCancel(base)
+	defer closing()
+	go func() {
+		select {
+		case <-ctx.Done():
+			b.quiet(base)
+		case <-open.Done():
+		}
+		closing()
+	}()
+	err := b.sockets.run(open)
+	closing()
 	idle()
 
 	done := make(chan struct{})
@@ -173,6 +186,21 @@ func (b *Bot) Run(ctx context.Context) error {
 		return fmt.Errorf("keep the Slack sockets open: %w", err)
 	}
 	return nil
+}
+
+// quietFor is how long the sockets stay open at the end, so that what is being decided is acknowledged.
+const quietFor = 2500 * time.Millisecond
+
+// quiet waits until no envelope is on its way between its socket and its acknowledgement.
+func (b *Bot) quiet(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, quietFor)
+	defer stop()
+	for b.flying.Load() > 0 {
+		if pause(ctx, 10*time.Millisecond) != nil {
+			return
+		}
+	}
+	_ = pause(ctx, 50*time.Millisecond) // the library writes what was acknowledged on a goroutine of its own
 }
 
 // Health is how many sockets are open, and when the last of them was opened. None for long means that nobody can click.

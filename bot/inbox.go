@@ -120,7 +120,9 @@ func (b *Bot) receive(ctx context.Context, s socket, e socketmode.Event) {
 	if r == nil || r.EnvelopeID == "" {
 		return // the socket's own affairs: connecting, hello
 	}
+	b.flying.Add(1)
 	b.taking.Go(func() {
+		defer b.flying.Add(-1)
 		defer b.recovered(ctx, "take an envelope")
 		b.take(ctx, s, *r)
 	})

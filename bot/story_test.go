@@ -40,6 +40,7 @@ type rig struct {
 	bot   *bot.Bot
 	work  map[string]commands.Handler
 	ended chan error
+	end   context.CancelFunc
 }
 
 func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
@@ -71,7 +72,7 @@ func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
 	}
 	r.work = r.bot.Handlers()
 	ctx, cancel := context.WithCancel(t.Context())
-	r.ended = make(chan error, 1)
+	r.ended, r.end = make(chan error, 1), cancel
 	go func() { r.ended <- r.bot.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
@@ -610,5 +611,32 @@ func TestSeveralActionsInOnePayloadAreAnsweredAndDoNothing(t *testing.T) {
 	r.whispered(ben, "not known here any more")
 	if n := r.verbs.count("cancel " + ben); n != 0 {
 		t.Errorf("it was put to the verb %d times", n)
+	}
+}
+
+func TestWhatIsBeingDecidedIsFinishedAndAcknowledgedAtTheEnd(t *testing.T) {
+	r := newRig(t, nil)
+	r.ask()
+	r.click(ben, r.card(), "remediation.confirm")
+	view := r.view(ben, "form.confirm")
+	r.verbs.mu.Lock()
+	r.verbs.slow = 700 * time.Millisecond
+	r.verbs.mu.Unlock()
+	done := make(chan slacksim.Outcome, 1)
+	go func() { done <- r.submit(ben, view) }()
+	r.until("the decision is under way", func() bool { return r.verbs.count("confirm "+ben) == 1 })
+	r.end()
+	if o := <-done; !o.OK {
+		t.Errorf("it was not acknowledged: %+v", o)
+	}
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	r.ended <- nil
+	if got, _ := r.verbs.Request(t.Context(), "r-1"); got.State != remediation.Approved {
+		t.Errorf("the request is %s", got.State)
+	}
+	if n := r.store.waiting(); n > 1 { // the card's redrawing is another's to do
+		t.Errorf("%d items are left", n)
 	}
 }
