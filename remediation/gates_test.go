@@ -70,15 +70,22 @@ func TestEachGateAloneStopsADeletion(t *testing.T) {
 		"there are no means":                {remediation.GateMeans, func(a all) { a.r.DeleteMeans = remediation.MeansNone }},
 		"AWS could not be read":             {remediation.GateReading, func(a all) { a.f.Gap = &posture.Gap{Reason: posture.ReasonDenied} }},
 		"the reading is of another account": {remediation.GateReading, func(a all) { a.f.Account = "333333333333" }},
-		"the caller is not root":            {remediation.GateIdentity, func(a all) { a.f.RootSession = false }},
-		"the caller is another root":        {remediation.GateIdentity, func(a all) { a.f.CallerOf = "333333333333" }},
-		"the key is gone":                   {remediation.GateKey, func(a all) { a.f.Keys = nil; a.f.NoKeys = true }},
-		"the key is another account's":      {remediation.GateKey, func(a all) { a.f.KeyAccount = "333333333333" }},
-		"the keys could not be listed":      {remediation.GateKey, func(a all) { a.f.KeysKnown = false }},
-		"the key id is not known":           {remediation.GateKey, func(a all) { a.r.Key.ID = "AKIA…X2AB#00" }},
-		"the key was made anew":             {remediation.GateCreated, func(a all) { a.f.Keys[0].Created = *a.now }},
-		"the key is active":                 {remediation.GateInactive, func(a all) { a.f.Keys[0].Status = posture.KeyActive }},
-		"the key was used since":            {remediation.GateUnused, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(time.Hour) }},
+		"the reading is of another source":  {remediation.GateReading, func(a all) { a.f.Source = "other" }},
+		"the key is known by its mask":      {remediation.GateKey, func(a all) { a.r.Key.ID = posture.KeyID(keyID.Mask() + "#" + keyID.Fingerprint()) }},
+		"a use in the watch was overridden": {remediation.GateUnused, func(a all) {
+			a.r.Override = "really"
+			a.r.Key.LastUsed = a.r.WatchFrom.Add(time.Hour)
+			a.f.Keys[0].LastUsed = a.r.Key.LastUsed
+		}},
+		"the caller is not root":       {remediation.GateIdentity, func(a all) { a.f.RootSession = false }},
+		"the caller is another root":   {remediation.GateIdentity, func(a all) { a.f.CallerOf = "333333333333" }},
+		"the key is gone":              {remediation.GateKey, func(a all) { a.f.Keys = nil; a.f.NoKeys = true }},
+		"the key is another account's": {remediation.GateKey, func(a all) { a.f.KeyAccount = "333333333333" }},
+		"the keys could not be listed": {remediation.GateKey, func(a all) { a.f.KeysKnown = false }},
+		"the key id is not known":      {remediation.GateKey, func(a all) { a.r.Key.ID = "AKIA…X2AB#00" }},
+		"the key was made anew":        {remediation.GateCreated, func(a all) { a.f.Keys[0].Created = *a.now }},
+		"the key is active":            {remediation.GateInactive, func(a all) { a.f.Keys[0].Status = posture.KeyActive }},
+		"the key was used since":       {remediation.GateUnused, func(a all) { a.f.Keys[0].LastUsed = a.r.WatchFrom.Add(time.Hour) }},
 		"the key was used shortly before": {remediation.GateInUse, func(a all) {
 			a.f.Keys[0].LastUsed, a.r.Key.LastUsed = a.r.WatchFrom.Add(-time.Hour), a.r.WatchFrom.Add(-time.Hour)
 		}},
@@ -147,6 +154,7 @@ func TestAPermitNeedsTheReceiptOfItsOwnAttempt(t *testing.T) {
 	if p.Act() != remediation.ActDelete || p.Account() != account || p.Key() != keyID || p.AuditSeq() != 4 {
 		t.Errorf("the permit is for %s on %s of %s", p.Act(), p.Key(), p.Account())
 	}
+	event.Request, event.Version = "", 0
 	if _, err := (remediation.Attempt{}).Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: event}, head)); err == nil {
 		t.Error("the zero attempt gave a permit")
 	}

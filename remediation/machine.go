@@ -65,6 +65,10 @@ func Decide(r Request, e Event, now time.Time) Decision {
 	case !ok:
 		return refuse(r, RefuseNotNow)
 	}
+	return rule.decide(r, e, now)
+}
+
+func (rule Rule) decide(r Request, e Event, now time.Time) Decision {
 	s := step{was: r, r: r.clone(), e: e, now: now}
 	rule.do(&s)
 	switch {
@@ -172,7 +176,7 @@ func (s *step) askReactivate() {
 }
 
 func (s *step) askLift() {
-	if s.r.Means != MeansOrganization || !s.r.blockOurs() {
+	if !s.r.blockOurs() {
 		s.refuse(RefuseNoMeans)
 		return
 	}

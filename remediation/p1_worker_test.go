@@ -168,6 +168,11 @@ func (w *world) second(k *worker) {
 		return
 	}
 	f := w.facts(k.r)
+	if w.overBlock(k.r) && w.row.Origin == remediation.OriginFound && !f.Block.Attached {
+		*k = worker{}
+		w.stop(tr, remediation.GateBlock) // the block that was found is gone: whose the next one is must be told anew
+		return
+	}
 	if k.permit.Act() == remediation.ActDeactivate && w.overBlock(k.r) && f.Block.Attached {
 		k.stage, k.outcome = 3, remediation.Event{Kind: remediation.Succeeded, Facts: f}
 		return

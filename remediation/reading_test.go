@@ -87,3 +87,17 @@ func TestAKeyIsTheSameByIdAndByDate(t *testing.T) {
 		t.Errorf("a third key is noted as %s", d.Next.Note)
 	}
 }
+
+func TestAKeyThatIsAnotherOrGoneEndsItsRequest(t *testing.T) {
+	t.Parallel()
+	anew := inactiveKey()
+	anew.Created = start()
+	for _, state := range []remediation.State{remediation.Requested, remediation.Inactive, remediation.DeleteApproved} {
+		for want, f := range map[remediation.State]remediation.Facts{remediation.Stale: aws(start(), anew), remediation.GoneOutside: aws(start())} {
+			d := remediation.Decide(atState(state, activeKey()), remediation.Event{Kind: remediation.Observe, Facts: f}, start())
+			if d.Next.State != want {
+				t.Errorf("%s becomes %s, want %s", state, d.Next.State, want)
+			}
+		}
+	}
+}

@@ -301,3 +301,33 @@ func TestADeletionWithTwoApproversWantsTwoOfThem(t *testing.T) {
 	s.on(remediation.Event{Kind: remediation.Confirm, By: cho()})
 	s.is(remediation.DeleteApproved)
 }
+
+func TestADeletionIsNotAskedForTooSoon(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[remediation.RefusalCode]func(*remediation.Request, *remediation.Event){
+		remediation.RefuseReason:   func(_ *remediation.Request, e *remediation.Event) { e.Reason = "" },
+		remediation.RefuseNoMeans:  func(r *remediation.Request, _ *remediation.Event) { r.DeleteMeans = remediation.MeansNone },
+		remediation.RefuseWatching: func(r *remediation.Request, _ *remediation.Event) { r.Watched-- },
+		remediation.RefuseInUse:    func(r *remediation.Request, _ *remediation.Event) { r.Key.LastUsed = start().Add(-13 * 24 * time.Hour) },
+	} {
+		r := opened(remediation.MeansOrganization, remediation.MeansOrganization)
+		r.State, r.Watched = remediation.Inactive, r.Policy.Watch
+		e := remediation.Event{Kind: remediation.AskDelete, By: ana(), Reason: "unused", Version: r.Version}
+		change(&r, &e)
+		if d := remediation.Decide(r, e, start()); d.Refusal == nil || d.Refusal.Code != want {
+			t.Errorf("got %+v, want %s", d.Refusal, want)
+		}
+	}
+}
+
+func TestNothingLapsesBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	r := opened(remediation.MeansOrganization, remediation.MeansOrganization)
+	d := remediation.Decide(r, remediation.Event{Kind: remediation.Lapse}, r.Deadline.Add(-time.Nanosecond))
+	if d.Refusal == nil || d.Refusal.Code != remediation.RefuseEarly {
+		t.Errorf("a moment before: %s, %+v", d.Next.State, d.Refusal)
+	}
+	if d = remediation.Decide(r, remediation.Event{Kind: remediation.Lapse}, r.Deadline); d.Next.State != remediation.Expired {
+		t.Errorf("when it is time: %s, %+v", d.Next.State, d.Refusal)
+	}
+}

@@ -30,6 +30,8 @@ func TestAYesFromAWSCountsOnlyOnceAReadingAgrees(t *testing.T) {
 	unread := remediation.Facts{Source: "acme", Account: account, Gap: &posture.Gap{Reason: posture.ReasonNoAnswer}}
 	altered := blocked(aws(start(), activeKey()))
 	altered.Block.Intact = false
+	unknown := blocked(aws(start(), activeKey()))
+	unknown.Block.Known = false
 	for name, c := range map[string]struct {
 		story func(*testing.T) *story
 		shows remediation.Facts
@@ -39,6 +41,7 @@ func TestAYesFromAWSCountsOnlyOnceAReadingAgrees(t *testing.T) {
 		"the block is not there yet":       {beginBlock, aws(start(), activeKey())},
 		"the block is not the shipped one": {beginBlock, altered},
 		"the block could not be read":      {beginBlock, unread},
+		"nobody knows of the block":        {beginBlock, unknown},
 		"the block is still there":         {beginUndo(remediation.AskReactivate), blocked(aws(start(), activeKey()))},
 		"the lift is not there yet":        {beginUndo(remediation.AskLift), blocked(aws(start(), activeKey()))},
 		"the lift could not be read":       {beginUndo(remediation.AskLift), unread},
@@ -234,5 +237,59 @@ func TestAnUndoThatCameToNothingStartsTheWatchAgain(t *testing.T) {
 	s.observe(aws(s.now, inactiveKey()))
 	if s.r.Watched != time.Hour {
 		t.Errorf("watched %s, want 1h", s.r.Watched)
+	}
+}
+
+func TestWhatCannotBeReadSettlesNothing(t *testing.T) {
+	t.Parallel()
+	silent := aws(start(), activeKey())
+	silent.Gap = &posture.Gap{Reason: posture.ReasonNoAnswer}
+	blind := aws(start(), activeKey())
+	blind.Block = remediation.BlockFacts{}
+	for _, state := range []remediation.State{
+		remediation.Deactivating, remediation.Inactive, remediation.DeleteApproved, remediation.Reactivating, remediation.Lifting,
+		remediation.Deleting, remediation.Deleted,
+	} {
+		for name, f := range map[string]remediation.Facts{"AWS": silent, "the block": blind} {
+			if state == remediation.Deleted && name == "the block" {
+				continue // a deletion is verified by the list of keys alone
+			}
+			r := atState(state, activeKey())
+			r.Means, r.DeleteMeans = remediation.MeansOrganization, remediation.MeansOrganization
+			s := &story{t: t, r: r, now: start()}
+			s.observe(f)
+			if s.r.State != state || slices.Contains(s.did, remediation.EffectAct) || !slices.Contains(s.did, remediation.EffectRead) {
+				t.Errorf("%s without %s becomes %s with %v", state, name, s.r.State, s.did)
+			}
+		}
+	}
+	for _, means := range []remediation.Means{remediation.MeansRootCredentials, remediation.MeansGuided} {
+		r := atState(remediation.Reactivating, inactiveKey())
+		r.Means = means
+		s := &story{t: t, r: r, now: start()}
+		if s.observe(silent); s.r.State != remediation.Reactivating || slices.Contains(s.did, remediation.EffectAct) || s.r.Note != remediation.NoteReadingMissing {
+			t.Errorf("an undo by %s without AWS becomes %s, noted %s, with %v", means, s.r.State, s.r.Note, s.did)
+		}
+	}
+}
+
+func TestAKeyThatIsStillListedIsAlarmedAboutOnce(t *testing.T) {
+	t.Parallel()
+	s := &story{t: t, r: atState(remediation.Deleting, inactiveKey()), now: start()}
+	s.on(remediation.Event{Kind: remediation.Succeeded, Facts: aws(s.now, inactiveKey())})
+	alarms := 0
+	for range 60 {
+		s.now = s.now.Add(15 * time.Second)
+		s.observe(aws(s.now, inactiveKey()))
+		s.is(remediation.Deleted)
+		if slices.Contains(s.did, remediation.EffectAlarm) {
+			alarms++
+			if after := s.now.Sub(start()); after < 10*time.Minute {
+				t.Errorf("an alarm after %s", after)
+			}
+		}
+	}
+	if alarms != 1 {
+		t.Errorf("%d alarms in a quarter of an hour", alarms)
 	}
 }
