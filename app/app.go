@@ -199,5 +199,26 @@ func (a *App) Settled(ctx context.Context) (bool, error) {
 	return a.worker.Settled(ctx), nil
 }
 
+// Looked reports whether nothing is due that reads AWS or changes it. Messages to Slack may still be.
+func (a *App) Looked(ctx context.Context) (bool, error) {
+	due, err := a.scheduler.Due(ctx)
+	if err != nil || due {
+		return false, err
+	}
+	a.worker.Nudge()
+	items, err := a.store.Due(ctx, a.o.Now())
+	if err != nil {
+		return false, err
+	}
+	for _, kind := range []string{
+		commands.KindAct, commands.KindRead, commands.KindRelease, commands.KindLapse, commands.KindScan, commands.KindRescan,
+	} {
+		if items[kind] > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Close closes the database. Run has returned before.
 func (a *App) Close() error { return a.store.Close() }

@@ -314,6 +314,9 @@ func (w *Worker) Settled(ctx context.Context) bool {
 	}
 }
 
+// Nudge makes the worker look for what has fallen due. It polls by itself; a clock that was moved by hand need not wait.
+func (w *Worker) Nudge() { w.wake() }
+
 func (w *Worker) waiting(due map[string]int) bool {
 	w.mu.Lock()
 	busy := w.busy > 0

@@ -14,6 +14,9 @@ type clock struct {
 	mu    sync.Mutex
 	ahead time.Duration
 	wake  chan struct{}
+
+	passing sync.Mutex // one move at a time
+	moving  sync.WaitGroup
 }
 
 func newClock() *clock { return &clock{wake: make(chan struct{}, 1)} }
@@ -35,11 +38,37 @@ func (c *clock) advance(d time.Duration) {
 	}
 }
 
-// longest is the most that the clock is moved at once: a watch window needs a reading for each of its days.
-const longest = 400 * 24 * time.Hour
+// The bounds of moving the clock.
+const (
+	longest  = 400 * 24 * time.Hour // at once
+	stride   = 24 * time.Hour       // a watch window needs a reading for each of its days
+	answerIn = 5 * time.Second
+)
 
-// serve answers POST /control/clock when the work that fell due has settled, or after five seconds.
-func (c *clock) serve(settled func(context.Context) bool) http.HandlerFunc {
+// world is what has to keep up with the clock.
+type world struct {
+	looked  func(context.Context) bool // what reads AWS has done what fell due
+	settled func(context.Context) bool // so has everything else
+}
+
+// pass lets time pass as it would: day by day, so that what is read every hour is read on each of them. It goes on when
+// whoever asked does not wait for it.
+func (c *clock) pass(ctx context.Context, d time.Duration, w world) {
+	c.passing.Lock()
+	defer c.passing.Unlock()
+	for d > 0 && ctx.Err() == nil {
+		step := min(d, stride)
+		d -= step
+		c.advance(step)
+		soon, cancel := context.WithTimeout(ctx, 2*answerIn)
+		waitFor(soon, w.looked)
+		cancel()
+	}
+}
+
+// serve answers POST /control/clock when the work that fell due has settled, or after five seconds. A clock that is still
+// being moved then goes on; asking for "0s" tells when it has settled.
+func (c *clock) serve(ctx context.Context, world world) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			answer(w, http.StatusOK, map[string]any{"now": c.Now().UTC()})
@@ -57,14 +86,24 @@ func (c *clock) serve(settled func(context.Context) bool) http.HandlerFunc {
 			answer(w, http.StatusBadRequest, map[string]any{"error": fmt.Sprintf("advance is a time from 0s to %s, such as 24h", longest)})
 			return
 		}
-		c.advance(d)
-		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		passed := make(chan struct{})
+		c.moving.Go(func() {
+			defer close(passed)
+			c.pass(ctx, d, world)
+		})
+		wait, cancel := context.WithTimeout(r.Context(), answerIn)
 		defer cancel()
-		answer(w, http.StatusOK, map[string]any{"now": c.Now().UTC(), "settled": waitFor(ctx, settled)})
+		settled := false
+		select {
+		case <-passed:
+			settled = waitFor(wait, world.settled)
+		case <-wait.Done():
+		}
+		answer(w, http.StatusOK, map[string]any{"now": c.Now().UTC(), "settled": settled})
 	}
 }
 
-// waitFor polls until a condition has held twice in a row, so that work which is just being handed on is not missed.
+// waitFor polls until a condition has held three times in a row, so that work which is just being handed on is not missed.
 func waitFor(ctx context.Context, holds func(context.Context) bool) bool {
 	inRow := 0
 	tick := time.NewTicker(25 * time.Millisecond)

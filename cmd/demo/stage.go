@@ -42,12 +42,13 @@ func newStage(ctx context.Context, f flags, log *slog.Logger) (*stage, error) {
 		return nil, err
 	}
 	s := &stage{base: "http://" + listener.Addr().String(), clock: newClock(), flags: f, failed: make(chan error, 1)}
+	ctx, s.stop = context.WithCancel(ctx)
 	s.slack = slacksim.New(slacksim.Config{Now: s.clock.Now, BaseURL: s.base, Seed: f.Seed, Log: log})
 	slacksim.Demo(s.slack)
 	s.aws = awssim.New(awssim.Config{
 		Now: s.clock.Now, Seed: f.Seed, Accounts: f.Accounts, Latency: f.Latency, Throttle: f.Throttle, Log: log,
 	})
-	s.serve(listener, log)
+	s.serve(ctx, listener, log)
 	if f.SimulatorsOnly {
 		return s, nil
 	}
@@ -72,12 +73,12 @@ func listen(ctx context.Context, f flags) (net.Listener, error) {
 	return listener, nil
 }
 
-func (s *stage) serve(listener net.Listener, log *slog.Logger) {
+func (s *stage) serve(ctx context.Context, listener net.Listener, log *slog.Logger) {
 	mux := http.NewServeMux()
 	mux.Handle("/slack/", s.slack.API())
 	s.aws.Mount(mux, "/aws")
 	mux.Handle("/control/slack/", s.slack.Control())
-	mux.Handle("/control/clock", guard(s.clock.serve(s.settled)))
+	mux.Handle("/control/clock", guard(s.clock.serve(ctx, world{looked: s.looked, settled: s.settled})))
 	if !s.flags.Headless {
 		mux.Handle("/", page.Handler())
 	}
@@ -109,7 +110,6 @@ func (s *stage) start(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	ctx, s.stop = context.WithCancel(ctx)
 	s.bot, err = app.New(ctx, cfg, app.Options{Now: s.clock.Now, Wake: s.clock.wake, Log: log, Version: "demo"})
 	if err != nil {
 		return fmt.Errorf("start the bot: %w", err)
@@ -138,10 +138,18 @@ func (s *stage) settled(ctx context.Context) bool {
 	return err == nil && settled
 }
 
-func (s *stage) close() {
-	if s.stop != nil {
-		s.stop()
+// looked reports whether everything that reads or changes AWS has been done that fell due. Messages may still be on their
+// way: Slack takes one a second.
+func (s *stage) looked(ctx context.Context) bool {
+	if s.bot == nil {
+		return true
 	}
+	looked, err := s.bot.Looked(ctx)
+	return err == nil && looked
+}
+
+func (s *stage) close() {
+	s.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s.slack.Close()
@@ -149,6 +157,7 @@ func (s *stage) close() {
 	if err := s.server.Shutdown(ctx); err != nil {
 		_ = s.server.Close()
 	}
+	s.clock.moving.Wait()
 	s.done.Wait()
 	if s.bot != nil {
 		_ = s.bot.Close()
