@@ -4,7 +4,8 @@
 //   - An [Auditor] can only read. A [Remediator] makes one changing call per permit. They are separate types with separate
 //     clients, sessions and task policies, so that code that looks cannot hold a value that deletes.
 //   - A changing call is made with one attempt. Whoever wants another one asks the gates anew.
-//   - What could not be read is a gap with its cause and its fix, never a guess.
+//   - What could not be read is a gap with its cause and its fix, never a guess. An answer that cannot be AWS's makes
+//     nothing pass.
 //   - Root sessions name no user: AWS infers the root user from the credentials, and refuses a UserName.
 //   - A limiter stands in front of the SDK. The SDK's own retry quota is off, because it drops whole accounts.
 package awsroot
@@ -38,7 +39,7 @@ import (
 // Config is what the operator set for AWS.
 type Config struct {
 	Sources        []Source
-	AssumeRootRate float64 // calls per second to sts:AssumeRoot; 0: no limit. AWS publishes no figure.
+	AssumeRootRate float64 // calls per second to sts:AssumeRoot, of which AWS publishes no figure; 0: as many as AWS takes
 	OwnerTag       string  // the account tag that names the owner
 	Now            func() time.Time
 	Log            *slog.Logger
@@ -111,9 +112,9 @@ func New(ctx context.Context, c Config) (*Auditor, *Remediator, error) {
 }
 
 const (
-	// callTimeout bounds one attempt of one call.
+	// One attempt of one call takes no longer than callTimeout.
 	callTimeout = 10 * time.Second
-	// sessionSeconds is how long a root session lives. AWS allows up to 900; shorter is better.
+	// A root session lives for sessionSeconds. AWS allows up to 900; shorter is better.
 	sessionSeconds = 300
 	defaultRegion  = "us-east-1"
 )
@@ -264,12 +265,7 @@ func once(cfg aws.Config) aws.Config {
 
 // exempt reports whether the operator wants the account never to be acted on.
 func (r *reach) exempt(id posture.AccountID) bool {
-	for _, never := range r.src.NeverActOn {
-		if never == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.src.NeverActOn, id)
 }
 
 func find(reaches []*reach, source string) (*reach, bool) {

@@ -43,15 +43,15 @@ func (r *rig) advance(d time.Duration) {
 const policyID = awssim.QuarantinePolicyID
 
 // setAWS points the SDK at an endpoint and away from everything else on this machine.
-func setAWS(t testing.TB, endpoint string) {
-	t.Helper()
-	dir := t.TempDir()
+func setAWS(tb testing.TB, endpoint string) {
+	tb.Helper()
+	dir := tb.TempDir()
 	for k, v := range map[string]string{
 		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "made-up",
 		"AWS_REGION": "us-east-1", "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"), "AWS_CONFIG_FILE": filepath.Join(dir, "config"),
 		"AWS_PROFILE": "", "AWS_SESSION_TOKEN": "", "AWS_EC2_METADATA_DISABLED": "true",
 	} {
-		t.Setenv(k, v)
+		tb.Setenv(k, v)
 	}
 }
 

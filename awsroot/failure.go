@@ -186,8 +186,7 @@ func detailOf(err error) string {
 		return clip(api.ErrorCode() + ": " + api.ErrorMessage())
 	}
 	said := "no usable answer"
-	var op *smithy.OperationError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		said += " from " + op.Service() + " to " + op.Operation()
 	}
 	if status := statusCode(err); status != 0 {

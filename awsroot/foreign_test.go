@@ -43,7 +43,7 @@ func (f *foreign) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	action := r.Header.Get("X-Amz-Target")
 	action = action[strings.LastIndexByte(action, '.')+1:]
-	for _, field := range strings.Split(string(body), "&") {
+	for field := range strings.SplitSeq(string(body), "&") {
 		if v, ok := strings.CutPrefix(field, "Action="); ok {
 			action = v
 		}
@@ -58,15 +58,15 @@ func (f *foreign) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "GetCallerIdentity":
 		xml(`<Arn>arn:` + f.part + `:sts::` + foreignManagement + `:user/moto</Arn><UserId>AKIAIOSFODNN7EXAMPLE</UserId><Account>` + foreignManagement + `</Account>`)
 	case "GetAccountSummary":
-		entries := ""
+		var entries strings.Builder
 		for _, name := range []string{"AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent", "Users"} {
 			value := 0
 			if f.ones[name] {
 				value = 1
 			}
-			entries += fmt.Sprintf("<entry><key>%s</key><value>%d</value></entry>", name, value)
+			fmt.Fprintf(&entries, "<entry><key>%s</key><value>%d</value></entry>", name, value)
 		}
-		xml("<SummaryMap>" + entries + "</SummaryMap>")
+		xml("<SummaryMap>" + entries.String() + "</SummaryMap>")
 	case "GenerateCredentialReport":
 		xml("<State>COMPLETE</State>")
 	case "GetCredentialReport":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -131,8 +132,7 @@ func (c *closedWay) gap() posture.Gap {
 }
 
 func wayGap(err error) posture.Gap {
-	var c *closedWay
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[*closedWay](err); ok {
 		return c.gap()
 	}
 	return gapOf(err)
@@ -226,12 +226,14 @@ func unlisted[T any](flag posture.Fact[bool], source string, now time.Time) post
 	return posture.Missing[[]T](source, *flag.Gap)
 }
 
-// byRootSession lists what the summary says is there, with the root user's own privileged session.
+// byRootSession lists what the summary says is there, with the root user's own privileged session: all of it at once, as
+// no list waits for another. Each writes its own facts.
 func (l *look) byRootSession(ctx context.Context) {
-	l.keys(ctx)
-	l.devices(ctx)
-	l.certificates(ctx)
-	l.signIn(ctx)
+	var lists sync.WaitGroup
+	for _, list := range []func(context.Context){l.keys, l.devices, l.certificates, l.signIn} {
+		lists.Go(func() { list(ctx) })
+	}
+	lists.Wait()
 }
 
 // traceless is the gap of use where the credential does not exist now: it may have been used this morning and removed at

@@ -2,6 +2,7 @@ package awsroot
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -154,12 +155,7 @@ func (r *reach) centralized(ctx context.Context, now clock) posture.Fact[bool] {
 	if err != nil {
 		return posture.Missing[bool](source, gapOf(err))
 	}
-	for _, f := range out.EnabledFeatures {
-		if f == iamtypes.FeatureTypeRootCredentialsManagement {
-			return posture.Told(true, source, now())
-		}
-	}
-	return posture.Told(false, source, now())
+	return posture.Told(slices.Contains(out.EnabledFeatures, iamtypes.FeatureTypeRootCredentialsManagement), source, now())
 }
 
 // reportOnly reports whether the partition has no root user to act on from outside: GovCloud's has no console and is not

@@ -96,15 +96,15 @@ func TestTwoOrganizationsAndAnAccountStandSideBySide(t *testing.T) {
 	orgs := map[string]*awssim.Organization{}
 	now := func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) }
 	dir := t.TempDir()
-	profiles := ""
+	var profiles strings.Builder
 	for _, name := range []string{"one", "two"} {
 		orgs[name] = awssim.New(awssim.Config{Now: now})
 		server := httptest.NewServer(orgs[name].API())
 		t.Cleanup(func() { orgs[name].Close(); server.Close() })
-		profiles += fmt.Sprintf("[profile %s]\nendpoint_url = %s\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = made-up\n", name, server.URL)
+		fmt.Fprintf(&profiles, "[profile %s]\nendpoint_url = %s\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = made-up\n", name, server.URL)
 	}
 	setAWS(t, "")
-	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(profiles), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(profiles.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(dir, "config"))

@@ -1,6 +1,7 @@
 package awsroot_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func serveOrganization(order string) error {
 	org := awssim.New(awssim.Config{Now: time.Now, Accounts: o.Accounts, Latency: o.Latency, Throttle: o.Throttle, CallLog: 200_000})
 	mux := http.NewServeMux()
 	org.Mount(mux, "/aws")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}

@@ -42,12 +42,12 @@ func newPace(assumeRoot float64) *pace {
 }
 
 const (
-	// slack keeps the rate below the one that was set, so that calls which left evenly and arrived unevenly still do not
+	// The slack keeps the rate below the one that was set, so that calls which left evenly and arrived unevenly still do not
 	// exceed it: with the burst no second has more than the rate, a hundredth of it and two.
 	slack       = 0.975
 	steadyBurst = 2
 
-	// openAbove is where a limiter that AWS made to slow down opens again.
+	// A limiter that AWS made to slow down opens again above this rate.
 	openAbove rate.Limit = 2000
 )
 

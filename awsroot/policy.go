@@ -144,11 +144,10 @@ func decode(d *json.Decoder) (any, error) {
 	case json.Delim('{'):
 		object := map[string]any{}
 		for d.More() {
-			key, err := d.Token()
-			if err != nil {
+			if token, err = d.Token(); err != nil {
 				return nil, err
 			}
-			name, _ := key.(string)
+			name, _ := token.(string) // the decoder takes nothing else for a field's name
 			if _, twice := object[name]; twice {
 				return nil, errDuplicate
 			}
@@ -161,11 +160,11 @@ func decode(d *json.Decoder) (any, error) {
 	case json.Delim('['):
 		list := []any{}
 		for d.More() {
-			v, err := decode(d)
-			if err != nil {
+			var item any
+			if item, err = decode(d); err != nil {
 				return nil, err
 			}
-			list = append(list, v)
+			list = append(list, item)
 		}
 		_, err = d.Token()
 		return list, err

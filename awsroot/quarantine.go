@@ -63,7 +63,7 @@ func (s *session) reads(read func(context.Context) error, attached bool) func(co
 	}
 }
 
-// attach blocks the root user of an account. there says that the policy was attached already: by whoever came between the
+// attach blocks the root user of an account. What it returns as there says that the policy was attached already: by whoever came between the
 // reading and the call.
 func (r *reach) attach(ctx context.Context, cfg aws.Config, account posture.AccountID) (id string, there bool, err error) {
 	out, err := organizations.NewFromConfig(once(cfg)).AttachPolicy(ctx, &organizations.AttachPolicyInput{

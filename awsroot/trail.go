@@ -23,10 +23,10 @@ import (
 //   - Of the sessions that AssumeRoot opened only our own are left out, by the id of their key.
 const (
 	sourceTrail = "LookupEvents"
-	// trailRate is what AWS allows per account and Region.
+	// AWS allows so many calls per second, account and Region.
 	// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
 	trailRate = 2
-	// trailPages bounds one look in one Region: 500 events in five seconds.
+	// One look in one Region reads no more pages than this: 500 events in five seconds.
 	trailPages = 10
 )
 

@@ -16,7 +16,7 @@ import (
 // order does what happens outside of AWS's API.
 func (r *rig) order(t *testing.T, what, body string) {
 	t.Helper()
-	q := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/control/aws/"+what, strings.NewReader(body))
+	q := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1/control/aws/"+what, strings.NewReader(body))
 	q.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	r.Control().ServeHTTP(w, q)

@@ -90,7 +90,7 @@ func (u *unitNames) path(paths []string) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	units := []string{}
-	for _, part := range strings.Split(strings.Trim(paths[0], "/"), "/") {
+	for part := range strings.SplitSeq(strings.Trim(paths[0], "/"), "/") {
 		switch {
 		case strings.HasPrefix(part, "r-") && !slices.Contains(u.roots, part):
 			u.roots = append(u.roots, part)
