@@ -227,11 +227,18 @@ func unlisted[T any](flag posture.Fact[bool], source string, now time.Time) post
 }
 
 // byRootSession lists what the summary says is there, with the root user's own privileged session: all of it at once, as
-// no list waits for another. Each writes its own facts.
+// no list waits for another. Each writes its own facts; what needs no call is settled without a goroutine.
 func (l *look) byRootSession(ctx context.Context) {
 	var lists sync.WaitGroup
-	for _, list := range []func(context.Context){l.keys, l.devices, l.certificates, l.signIn} {
-		lists.Go(func() { list(ctx) })
+	for _, list := range []struct {
+		flag posture.Fact[bool]
+		read func(context.Context)
+	}{{l.e.AccessKeys, l.keys}, {l.e.MFA, l.devices}, {l.e.Certificates, l.certificates}, {l.e.Password, l.signIn}} {
+		if wants(list.flag) {
+			lists.Go(func() { list.read(ctx) })
+		} else {
+			list.read(ctx)
+		}
 	}
 	lists.Wait()
 }
