@@ -95,6 +95,9 @@ func TestEachGateAloneStopsADeletion(t *testing.T) {
 		"the block is not the shipped one": {remediation.GateInactive, func(a all) {
 			a.r.Means, a.f.Block.Attached, a.f.Block.Intact, a.f.Keys[0].Status = remediation.MeansOrganization, true, false, posture.KeyActive
 		}},
+		"nobody knows of the block": {remediation.GateInactive, func(a all) {
+			a.r.Means, a.f.Block, a.f.Keys[0].Status = remediation.MeansOrganization, remediation.BlockFacts{Attached: true, Intact: true}, posture.KeyActive
+		}},
 		"an emergency wants to delete by itself":    {remediation.GateBreakGlass, func(a all) { a.r.BreakGlass = true; a.r.Approvals = nil }},
 		"the zero surroundings open nothing at all": {remediation.GateOff, func(a all) { *a.s = remediation.Surroundings{} }},
 	} {

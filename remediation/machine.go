@@ -399,11 +399,11 @@ func agreed(then func(*step)) func(*step) {
 
 // agrees reports whether the reading shows what the step was to do.
 func (s *step) agrees() bool {
-	k, present, known := s.e.Facts.find(s.r)
+	k, present, _ := s.e.Facts.find(s.r)
 	block, undo := s.e.Facts.Block, ActOf(s.r.State).undo()
 	switch {
 	case s.r.Means != MeansOrganization:
-		return known && present && undo == (k.Status != posture.KeyInactive)
+		return present && undo == (k.Status != posture.KeyInactive)
 	case undo:
 		return block.Known && !block.Attached
 	default:

@@ -44,6 +44,7 @@ func TestAYesFromAWSCountsOnlyOnceAReadingAgrees(t *testing.T) {
 		"nobody knows of the block":        {beginBlock, unknown},
 		"the block is still there":         {beginUndo(remediation.AskReactivate), blocked(aws(start(), activeKey()))},
 		"the lift is not there yet":        {beginUndo(remediation.AskLift), blocked(aws(start(), activeKey()))},
+		"the key to be activated is gone":  {undoOfRoot, aws(start())},
 		"the lift could not be read":       {beginUndo(remediation.AskLift), unread},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +65,14 @@ func beginBlock(t *testing.T) *story {
 	s := &story{t: t, r: opened(remediation.MeansOrganization, remediation.MeansOrganization), now: start()}
 	s.on(remediation.Event{Kind: remediation.Confirm, By: ben()})
 	s.on(remediation.Event{Kind: remediation.Begin})
+	return s
+}
+
+func undoOfRoot(t *testing.T) *story {
+	t.Helper()
+	s := rootStory(t)
+	s.on(remediation.Event{Kind: remediation.Succeeded, Facts: aws(s.now, inactiveKey())})
+	s.undo(remediation.AskReactivate)
 	return s
 }
 
