@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -106,23 +107,21 @@ func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
 		return err
 	}
 	handlers := a.service.Handlers()
-	for kind, handle := range a.bot.Handlers() {
-		handlers[kind] = handle
-	}
+	maps.Copy(handlers, a.bot.Handlers())
 	a.worker = commands.NewWorker(a.store, a.store, handlers, a.o.Now, a.o.Log)
 	return nil
 }
 
 // signs signs a head and keeps it among those that were published. A head that cannot be signed is shown unsigned, so that
 // a reader sees that something is wrong.
-func (a *App) signs(signer audit.Signer) func(audit.Head) string {
-	return func(h audit.Head) string {
+func (a *App) signs(signer audit.Signer) func(context.Context, audit.Head) string {
+	return func(ctx context.Context, h audit.Head) string {
 		signed, err := signer.SignHead(h, a.o.Now())
 		if err == nil {
-			err = a.store.SaveHead(context.Background(), signed)
+			err = a.store.SaveHead(ctx, signed)
 		}
 		if err != nil {
-			a.o.Log.Error("sign the audit log's head", slog.Any("error", err))
+			a.o.Log.ErrorContext(ctx, "sign the audit log's head", "error", err)
 			return h.String()
 		}
 		return signed.String()
@@ -170,7 +169,7 @@ func (a *App) beat(ctx context.Context) error {
 	for {
 		ok, why := a.well(ctx)
 		if err := h.Beat(ok, why); err != nil {
-			a.o.Log.WarnContext(ctx, "heartbeat", slog.Any("error", err))
+			a.o.Log.WarnContext(ctx, "heartbeat", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -61,7 +61,7 @@ func Load(file string, env func(string) string) (Config, error) {
 			return c, err
 		}
 	}
-	if err := c.environment(env); err != nil {
+	if err := environment(&c, env); err != nil {
 		return c, err
 	}
 	if len(c.AWS) == 0 {
@@ -70,7 +70,8 @@ func Load(file string, env func(string) string) (Config, error) {
 	return c, nil
 }
 
-func (c *Config) environment(env func(string) string) (err error) {
+// environment reads what is set by the environment.
+func environment(c *Config, env func(string) string) (err error) {
 	if c.BotToken, err = secret(env, "SLACK_BOT_TOKEN"); err != nil {
 		return err
 	}
@@ -106,8 +107,7 @@ func decode(b []byte, c *Config) error {
 		*c = read
 		return nil
 	}
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*yaml.UnknownFieldError](err); ok {
 		key := unknown.Token.Value
 		fix := "remove it, there is no such setting"
 		if near, ok := posture.Suggest(key, keysOf(reflect.TypeFor[Config]())); ok {
@@ -115,16 +115,14 @@ func decode(b []byte, c *Config) error {
 		}
 		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", key, unknown.Token.Position.Line), Fix: fix}
 	}
-	var wrong *yaml.TypeError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
 		line := 0
 		if wrong.Token != nil {
 			line = wrong.Token.Position.Line
 		}
 		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, line), line), Fix: "write " + kindOf(wrong.DstType)}
 	}
-	var syntax *yaml.SyntaxError
-	if errors.As(err, &syntax) && syntax.Token != nil {
+	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok && syntax.Token != nil {
 		line := syntax.Token.Position.Line
 		return &SettingError{Setting: fmt.Sprintf("the settings file (line %d)", line), Fix: "mend its YAML: " + firstLine(syntax.Message)}
 	}
@@ -163,22 +161,16 @@ func kindOf(t reflect.Type) string {
 	if t == nil {
 		return "another kind of value"
 	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	case reflect.String:
-		return "text (ids of digits want quotes)"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Map, reflect.Struct, reflect.Pointer:
-		return "settings of its own, indented below it"
-	default:
-		return "another kind of value"
+	words := map[reflect.Kind]string{
+		reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int64: "a whole number", reflect.Float64: "a number",
+		reflect.String: "text (ids of digits want quotes)", reflect.Slice: "a list",
+		reflect.Map: "settings of its own, indented below it", reflect.Struct: "settings of its own, indented below it",
+		reflect.Pointer: "settings of its own, indented below it",
 	}
+	if w, ok := words[t.Kind()]; ok {
+		return w
+	}
+	return "another kind of value"
 }
 
 // keysOf lists every key that the settings know, at any depth.

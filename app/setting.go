@@ -19,8 +19,7 @@ func (e *SettingError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("%s: %s", e.Setting, e.Fix)
 	}
-	var path *os.PathError
-	if errors.As(e.Err, &path) {
+	if path, ok := errors.AsType[*os.PathError](e.Err); ok {
 		return fmt.Sprintf("%s: %s (%v)", e.Setting, e.Fix, path.Err)
 	}
 	return fmt.Sprintf("%s: %s (%v)", e.Setting, e.Fix, e.Err)

@@ -29,7 +29,7 @@ func loadSigner(file string) (audit.Signer, error) {
 		return audit.Signer{}, setting("make "+file+" readable for this user", err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return audit.Signer{}, setting(fmt.Sprintf("take the rights of others away: chmod 600 %s", file), nil)
+		return audit.Signer{}, setting("take the rights of others away: chmod 600 "+file, nil)
 	}
 	s, err := audit.ParseSigner(string(b))
 	if err != nil {

@@ -78,7 +78,7 @@ func TestWhatWasMissedIsMadeUpForOnce(t *testing.T) {
 	if want := time.Date(2026, 3, 3, 9, 0, 0, 0, time.UTC); !due.Equal(want) || missed != 1 {
 		t.Errorf("due %s after %d missed, want %s after 1", due, missed, want)
 	}
-	if due, _ := c.LastDue(due, time.Date(2026, 3, 4, 8, 59, 59, 0, time.UTC)); !due.IsZero() {
-		t.Errorf("due again at %s", due)
+	if again, _ := c.LastDue(due, time.Date(2026, 3, 4, 8, 59, 59, 0, time.UTC)); !again.IsZero() {
+		t.Errorf("due again at %s", again)
 	}
 }

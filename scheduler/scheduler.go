@@ -80,7 +80,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer func() { <-minute.Stop().Done() }()
 	for {
 		if err := s.Tick(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.ErrorContext(ctx, "schedule", slog.Any("error", err))
+			s.cfg.Log.ErrorContext(ctx, "schedule", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -160,5 +160,5 @@ type cronLog struct{ l *slog.Logger }
 func (c cronLog) Info(string, ...any) {}
 
 func (c cronLog) Error(err error, msg string, _ ...any) {
-	c.l.Error("cron", slog.String("what", msg), slog.Any("error", err))
+	c.l.Error("cron", "what", msg, "error", err)
 }

@@ -87,7 +87,7 @@ func (c *clock) serve(ctx context.Context, world world) http.HandlerFunc {
 			return
 		}
 		passed := make(chan struct{})
-		c.moving.Go(func() {
+		c.moving.Go(func() { //nolint:contextcheck // The clock goes on when whoever asked does not wait for it.
 			defer close(passed)
 			c.pass(ctx, d, world)
 		})

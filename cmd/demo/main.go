@@ -55,7 +55,7 @@ func run(ctx context.Context, f flags) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	s.welcome(os.Stdout)
 	if f.Tour {
 		return s.tour(ctx, os.Stdout)

@@ -96,21 +96,21 @@ type outcome struct {
 // errRefused is a 4xx of the control API.
 var errRefused = errors.New("refused")
 
-func (s *script) post(ctx context.Context, path string, body, into any) error {
+func (sc *script) post(ctx context.Context, path string, body, into any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	return s.call(ctx, http.MethodPost, path, bytes.NewReader(b), into)
+	return sc.call(ctx, http.MethodPost, path, bytes.NewReader(b), into)
 }
 
-func (s *script) call(ctx context.Context, method, path string, body io.Reader, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.base+path, body)
+func (sc *script) call(ctx context.Context, method, path string, body io.Reader, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, sc.base+path, body)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", path, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := s.client.Do(req)
+	res, err := sc.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", path, err)
 	}
@@ -131,14 +131,14 @@ func (s *script) call(ctx context.Context, method, path string, body io.Reader, 
 	return nil
 }
 
-func (s *script) slack(ctx context.Context) (slackState, error) {
+func (sc *script) slack(ctx context.Context) (slackState, error) {
 	var st slackState
-	return st, s.call(ctx, http.MethodGet, "/control/slack/state", nil, &st)
+	return st, sc.call(ctx, http.MethodGet, "/control/slack/state", nil, &st)
 }
 
-func (s *script) account(ctx context.Context, id string) (awsAccount, error) {
+func (sc *script) account(ctx context.Context, id string) (awsAccount, error) {
 	var st awsState
-	if err := s.call(ctx, http.MethodGet, "/control/aws/state?account="+id, nil, &st); err != nil {
+	if err := sc.call(ctx, http.MethodGet, "/control/aws/state?account="+id, nil, &st); err != nil {
 		return awsAccount{}, err
 	}
 	for _, a := range st.Accounts {
@@ -159,7 +159,7 @@ func (a awsAccount) key(status string) awsKey {
 }
 
 // until waits for something to become so.
-func (s *script) until(ctx context.Context, what string, holds func(context.Context) (bool, error)) error {
+func (sc *script) until(ctx context.Context, what string, holds func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -181,25 +181,25 @@ func (s *script) until(ctx context.Context, what string, holds func(context.Cont
 }
 
 // advance moves the clock of both simulators and the bot.
-func (s *script) advance(ctx context.Context, d time.Duration) error {
+func (sc *script) advance(ctx context.Context, d time.Duration) error {
 	var done struct {
 		Settled bool `json:"settled"`
 	}
-	if err := s.post(ctx, "/control/clock", map[string]string{"advance": d.String()}, &done); err != nil {
+	if err := sc.post(ctx, "/control/clock", map[string]string{"advance": d.String()}, &done); err != nil {
 		return err
 	}
 	if done.Settled {
 		return nil
 	}
-	return s.until(ctx, "the work that fell due is done", func(ctx context.Context) (bool, error) {
-		err := s.post(ctx, "/control/clock", map[string]string{"advance": "0s"}, &done)
+	return sc.until(ctx, "the work that fell due is done", func(ctx context.Context) (bool, error) {
+		err := sc.post(ctx, "/control/clock", map[string]string{"advance": "0s"}, &done)
 		return done.Settled, err
 	})
 }
 
 // days lets days pass. The clock itself goes day by day, because each day of a watch needs a reading of its own.
-func (s *script) days(ctx context.Context, n int) error {
-	return s.advance(ctx, time.Duration(n)*24*time.Hour)
+func (sc *script) days(ctx context.Context, n int) error {
+	return sc.advance(ctx, time.Duration(n)*24*time.Hour)
 }
 
 // control is a button or a menu that stands in a message.
@@ -264,10 +264,10 @@ func elements(block map[string]any) []map[string]any {
 }
 
 // press waits for a control to stand there and presses it.
-func (s *script) press(ctx context.Context, user, action, account string) (control, error) {
+func (sc *script) press(ctx context.Context, user, action, account string) error {
 	var c control
-	err := s.until(ctx, fmt.Sprintf("%s can press %s on %s", user, action, account), func(ctx context.Context) (bool, error) {
-		st, err := s.slack(ctx)
+	err := sc.until(ctx, fmt.Sprintf("%s can press %s on %s", user, action, account), func(ctx context.Context) (bool, error) {
+		st, err := sc.slack(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -276,19 +276,19 @@ func (s *script) press(ctx context.Context, user, action, account string) (contr
 		return ok, nil
 	})
 	if err != nil {
-		return c, err
+		return err
 	}
-	return c, s.click(ctx, user, c, false)
+	return sc.click(ctx, user, c, false)
 }
 
 // click presses a control, also one that stands there no longer.
-func (s *script) click(ctx context.Context, user string, c control, force bool) error {
+func (sc *script) click(ctx context.Context, user string, c control, force bool) error {
 	body := map[string]any{"user": user, "channel": c.channel, "ts": c.TS, "action_id": c.Action, "block_id": c.Block}
 	if force {
 		body["force"], body["value"] = true, c.Value
 	}
 	var o outcome
-	if err := s.post(ctx, "/control/slack/click", body, &o); err != nil {
+	if err := sc.post(ctx, "/control/slack/click", body, &o); err != nil {
 		return err
 	}
 	if !o.OK {
@@ -298,10 +298,10 @@ func (s *script) click(ctx context.Context, user string, c control, force bool) 
 }
 
 // form waits for a modal that can be submitted and has read AWS: its fields may change when it has.
-func (s *script) form(ctx context.Context, user string) (slackView, error) {
+func (sc *script) form(ctx context.Context, user string) (slackView, error) {
 	var v slackView
-	err := s.until(ctx, user+" has a form to fill in", func(ctx context.Context) (bool, error) {
-		st, err := s.slack(ctx)
+	err := sc.until(ctx, user+" has a form to fill in", func(ctx context.Context) (bool, error) {
+		st, err := sc.slack(ctx)
 		if err != nil {
 			return false, err
 		}
@@ -321,8 +321,8 @@ func (v slackView) has(field string) bool {
 }
 
 // fill submits the modal with text by field, and returns the errors that stand under its fields then.
-func (s *script) fill(ctx context.Context, user string, fields map[string]string) (map[string]string, error) {
-	v, err := s.form(ctx, user)
+func (sc *script) fill(ctx context.Context, user string, fields map[string]string) (map[string]string, error) {
+	v, err := sc.form(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -334,21 +334,21 @@ func (s *script) fill(ctx context.Context, user string, fields map[string]string
 		values[name] = map[string]any{name: map[string]string{"type": "plain_text_input", "value": text}}
 	}
 	var o outcome
-	if err := s.post(ctx, "/control/slack/submit", map[string]any{"user": user, "view_id": v.ID, "values": values}, &o); err != nil {
+	if err := sc.post(ctx, "/control/slack/submit", map[string]any{"user": user, "view_id": v.ID, "values": values}, &o); err != nil {
 		return nil, err
 	}
 	if !o.OK && len(o.Errors) == 0 {
 		return nil, fmt.Errorf("%s submitted %s and saw %q", user, v.Callback, o.Error)
 	}
 	if len(o.Errors) == 0 {
-		return nil, s.leave(ctx, user)
+		return nil, sc.leave(ctx, user)
 	}
 	return o.Errors, nil
 }
 
 // leave closes whatever modal is open.
-func (s *script) leave(ctx context.Context, user string) error {
-	st, err := s.slack(ctx)
+func (sc *script) leave(ctx context.Context, user string) error {
+	st, err := sc.slack(ctx)
 	if err != nil {
 		return err
 	}
@@ -356,16 +356,16 @@ func (s *script) leave(ctx context.Context, user string) error {
 		if v.User != user {
 			continue
 		}
-		if err := s.post(ctx, "/control/slack/close", map[string]any{"user": user, "view_id": v.ID, "all": true}, nil); err != nil && !errors.Is(err, errRefused) {
+		if err := sc.post(ctx, "/control/slack/close", map[string]any{"user": user, "view_id": v.ID, "all": true}, nil); err != nil && !errors.Is(err, errRefused) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *script) command(ctx context.Context, user, channel, text string) error {
+func (sc *script) command(ctx context.Context, user, channel, text string) error {
 	var o outcome
-	if err := s.post(ctx, "/control/slack/command", map[string]string{"user": user, "channel": channel, "command": "/rootcheck", "text": text}, &o); err != nil {
+	if err := sc.post(ctx, "/control/slack/command", map[string]string{"user": user, "channel": channel, "command": "/rootcheck", "text": text}, &o); err != nil {
 		return err
 	}
 	if !o.OK {

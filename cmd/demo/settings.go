@@ -52,6 +52,7 @@ func configure(dir, base string, throttle float64) (app.Config, error) {
 	}
 	credentials := filepath.Join(dir, "credentials")
 	for name, value := range map[string]string{
+		//nolint:gosec // Made up: the simulator takes any key that it did not mint for an administrator's.
 		"AWS_ENDPOINT_URL": base + "/aws/", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIADEMODEMODEMODEMO",
 		"AWS_SECRET_ACCESS_KEY": "made-up-for-the-demo", "AWS_SHARED_CREDENTIALS_FILE": credentials,
 		"AWS_CONFIG_FILE": filepath.Join(dir, "config"), "AWS_EC2_METADATA_DISABLED": "true",

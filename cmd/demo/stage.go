@@ -53,7 +53,7 @@ func newStage(ctx context.Context, f flags, log *slog.Logger) (*stage, error) {
 		return s, nil
 	}
 	if err := s.start(ctx, log); err != nil {
-		s.close()
+		s.close(ctx)
 		return nil, err
 	}
 	return s, nil
@@ -148,9 +148,10 @@ func (s *stage) looked(ctx context.Context) bool {
 	return err == nil && looked
 }
 
-func (s *stage) close() {
+// close ends everything. It has its own time, also when what started it was interrupted.
+func (s *stage) close(ctx context.Context) {
 	s.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	s.slack.Close()
 	s.aws.Close()
@@ -168,13 +169,16 @@ func (s *stage) close() {
 }
 
 func (s *stage) welcome(out io.Writer) {
-	fmt.Fprintln(out, "A simulated Slack workspace and a simulated AWS organization, on loopback. Nothing reaches Slack or AWS.")
+	say(out, "A simulated Slack workspace and a simulated AWS organization, on loopback. Nothing reaches Slack or AWS."+"\n")
 	if !s.flags.Headless {
-		fmt.Fprintf(out, "\n  Open  %s/\n\n", s.base)
+		say(out, "\n  Open  %s/\n\n", s.base)
 	}
-	fmt.Fprintf(out, "  SLACK_API_URL=%s/slack/api/   SLACK_BOT_TOKEN=xoxb-demo   SLACK_APP_TOKEN=xapp-demo\n", s.base)
-	fmt.Fprintf(out, "  AWS_ENDPOINT_URL=%s/aws/   AWS_REGION=us-east-1, with any made-up key\n", s.base)
+	say(out, "  SLACK_API_URL=%s/slack/api/   SLACK_BOT_TOKEN=xoxb-demo   SLACK_APP_TOKEN=xapp-demo\n", s.base)
+	say(out, "  AWS_ENDPOINT_URL=%s/aws/   AWS_REGION=us-east-1, with any made-up key\n", s.base)
 	if !s.flags.Tour {
-		fmt.Fprintln(out, "\nPress Ctrl-C to end it.")
+		say(out, "\nPress Ctrl-C to end it."+"\n")
 	}
 }
+
+// say writes to the terminal. A terminal that takes no more is nobody's loss.
+func say(out io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }

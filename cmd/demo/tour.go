@@ -50,18 +50,18 @@ func (s *stage) tour(ctx context.Context, out io.Writer) error {
 		if !strings.Contains(st.name, s.flags.Only) {
 			continue
 		}
-		fmt.Fprintf(out, "\n%s\n", st.name)
+		say(out, "\n%s\n", st.name)
 		for _, step := range st.steps {
 			if err := step.does(ctx); err != nil {
-				fmt.Fprintf(out, "  NO   %s\n", step.says)
+				say(out, "  NO   %s\n", step.says)
 				s.lastRecords(ctx, out)
 				return fmt.Errorf("%s: %s: %w", st.name, step.says, err)
 			}
-			fmt.Fprintf(out, "  ok   %s\n", step.says)
+			say(out, "  ok   %s\n", step.says)
 			steps++
 		}
 	}
-	fmt.Fprintf(out, "\nEvery step held: %d steps in %s.\n", steps, time.Since(began).Round(time.Second))
+	say(out, "\nEvery step held: %d steps in %s.\n", steps, time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -79,17 +79,17 @@ func (s *stage) records(ctx context.Context, q commands.AuditQuery) ([]audit.Lea
 func (s *stage) lastRecords(ctx context.Context, out io.Writer) {
 	leaves, err := s.records(ctx, commands.AuditQuery{Limit: 12})
 	if err != nil {
-		fmt.Fprintf(out, "       the audit log could not be read: %v\n", err)
+		say(out, "       the audit log could not be read: %v\n", err)
 	}
 	_ = s.look(ctx, func(db *store.Store) error {
 		open, err := db.Requests(ctx, commands.RequestQuery{Open: true})
 		for _, r := range open {
-			fmt.Fprintf(out, "       request on %s: %s, watched %s of %s, read %s\n", r.Account, r.State, r.Watched, r.Policy.Watch, r.ReadAt.Format(time.RFC3339))
+			say(out, "       request on %s: %s, watched %s of %s, read %s\n", r.Account, r.State, r.Watched, r.Policy.Watch, r.ReadAt.Format(time.RFC3339))
 		}
 		return err
 	})
 	for _, l := range leaves {
-		fmt.Fprintf(out, "       %4d %s %s %s %s %s>%s %s %v\n", l.Seq, l.At.Format(time.RFC3339), l.Actor, l.Action, l.Outcome, l.From, l.To, l.Reason, l.Detail)
+		say(out, "       %4d %s %s %s %s %s>%s %s %v\n", l.Seq, l.At.Format(time.RFC3339), l.Actor, l.Action, l.Outcome, l.From, l.To, l.Reason, l.Detail)
 	}
 }
 
@@ -175,7 +175,7 @@ func (sc *script) whispers(ctx context.Context, user string) (int, error) {
 // ask presses a button on the account's card and fills in the form that opens.
 func (sc *script) ask(user, action, account string, fields map[string]string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if _, err := sc.press(ctx, user, action, account); err != nil {
+		if err := sc.press(ctx, user, action, account); err != nil {
 			return err
 		}
 		wrong, err := sc.fill(ctx, user, fields)

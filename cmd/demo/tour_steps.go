@@ -34,7 +34,7 @@ func (s *stage) count(sc *script, user string, n *int) func(context.Context) err
 // tryConfirm presses Confirm and whatever follows from it, expecting to be refused somewhere on the way.
 func (s *stage) tryConfirm(sc *script, user, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if _, err := sc.press(ctx, user, "remediation.confirm", account); err != nil {
+		if err := sc.press(ctx, user, "remediation.confirm", account); err != nil {
 			return err
 		}
 		return sc.leave(ctx, user)
@@ -44,7 +44,7 @@ func (s *stage) tryConfirm(sc *script, user, account string) func(context.Contex
 // own goes the whole way of confirming one's own request: the button, and the form if one opens.
 func (s *stage) own(sc *script, user, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if _, err := sc.press(ctx, user, "remediation.confirm", account); err != nil {
+		if err := sc.press(ctx, user, "remediation.confirm", account); err != nil {
 			return err
 		}
 		soon, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -98,8 +98,7 @@ func (s *stage) refusedAny(sc *script, user string, reasons ...string) func(cont
 // tap presses a button that opens no form.
 func (s *stage) tap(sc *script, user, action, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := sc.press(ctx, user, action, account)
-		return err
+		return sc.press(ctx, user, action, account)
 	}
 }
 
