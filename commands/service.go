@@ -45,15 +45,16 @@ type Config struct {
 	DailyCap              int           // deletions in any 24 hours; 0: five
 	ActivityWindow        time.Duration // 0: 24 hours
 	Owners                map[posture.AccountID]string
-	OwnerTag              string        // the tag that names an account's owner; empty: "owner"
-	Reminder              time.Duration // between two messages to an owner; 0: 24 hours
-	EscalateAfter         int           // messages without an answer before the channel is told; 0: two
-	Concurrency           int           // accounts that a scan looks at in parallel; 0: sixteen
-	CardsPerHour          int           // cards for new findings; the rest is gathered in one message; 0: twenty
+	OwnerTag              string          // the tag that names an account's owner; empty: "owner"
+	Reminder              time.Duration   // between two messages to an owner; 0: 24 hours
+	EscalateAfter         int             // messages without an answer before the channel is told; 0: two
+	Concurrency           int             // accounts that a scan looks at in parallel at most; 0: DefaultConcurrency
+	Pauses                []time.Duration // before a scan's later passes; nil: those of [Pauses]
+	CardsPerHour          int             // cards for new findings; the rest is gathered in one message; 0: twenty
 	Version               string
 }
 
-// Deps are what the verbs stand on. All but Next, SignHead, Parked and Log are required.
+// Deps are what the verbs stand on. All but Next, SignHead, Parked, LearnUnits and Log are required.
 type Deps struct {
 	Ledger    Ledger
 	Queue     Queue
@@ -64,10 +65,12 @@ type Deps struct {
 	Now       func() time.Time
 	NewID     func() string // opaque, unique and not to be guessed
 	Log       *slog.Logger
-	Next      func() map[string]time.Time // the next time of each schedule
-	SignHead  func(audit.Head) string     // the audit log's head, signed, in one line
+	Next      func() map[string]time.Time              // the next time of each schedule
+	SignHead  func(context.Context, audit.Head) string // the audit log's head, signed, in one line
 	// Parked counts the items that were put aside, for the status.
 	Parked func(context.Context) (int, error)
+	// LearnUnits reads the names of a source's organizational units, for the inventories that follow.
+	LearnUnits func(ctx context.Context, source string) error
 }
 
 // Service is the verbs. It is safe for concurrent use.
@@ -75,10 +78,10 @@ type Service struct {
 	cfg Config
 	d   Deps
 
-	mu     sync.Mutex
-	calls  map[remediation.RequestID]bool // changing calls under way in this process
-	free   map[string]time.Time           // by user: when the limit on looking has drained
-	carded []time.Time                    // the cards of the last hour
+	mu    sync.Mutex
+	calls map[remediation.RequestID]bool    // changing calls under way in this process
+	free  map[string]time.Time              // by user: when the limit on looking has drained
+	told  struct{ digest, until time.Time } // up to when that digest told of activity
 }
 
 // New checks the configuration and fills in what it leaves open. Its errors name the setting and the fix.
@@ -102,7 +105,7 @@ func New(c Config, d Deps) (*Service, error) {
 	c.OwnerTag = or(c.OwnerTag, "owner")
 	c.Reminder = or(c.Reminder, 24*time.Hour)
 	c.EscalateAfter = or(c.EscalateAfter, 2)
-	c.Concurrency = or(c.Concurrency, 16)
+	c.Concurrency = or(c.Concurrency, DefaultConcurrency)
 	c.CardsPerHour = or(c.CardsPerHour, 20)
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
