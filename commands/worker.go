@@ -18,6 +18,8 @@ import (
 //   - A handler that fails or panics takes nothing with it: its item comes back later, and after maxAttempts it is put
 //     aside with an alarm. No item is dropped.
 //   - Items that must be told in order share a lane, in which one follows the other.
+//   - What is said in Slack has slots of its own. Slack takes a message a second and may hang; a block, a deletion or a
+//     reading of AWS does not wait behind that.
 
 // Handler does one item of work. The worker commits the change that it returns together with finishing the item; a
 // handler that has committed already, or has nothing to write, returns the zero Change.
@@ -41,12 +43,37 @@ type Worker struct {
 	now      func() time.Time
 	log      *slog.Logger
 
-	slots chan struct{}
-	nudge chan struct{}
+	crews []*crew
 	wg    sync.WaitGroup
 	mu    sync.Mutex
 	lanes map[string]chan struct{} // the end of the last item of each lane
 	busy  int
+}
+
+// crew claims some of the kinds, as many items at once as it has slots.
+type crew struct {
+	kinds []string
+	slots chan struct{}
+	nudge chan struct{}
+}
+
+// crews parts what is said in Slack from everything else. A kind that is nobody's is no crew.
+func crews(kinds []string) []*crew {
+	var parts [2][]string
+	for _, k := range kinds {
+		if strings.HasPrefix(k, "slack.") {
+			parts[1] = append(parts[1], k)
+		} else {
+			parts[0] = append(parts[0], k)
+		}
+	}
+	var all []*crew
+	for _, part := range parts {
+		if len(part) > 0 {
+			all = append(all, &crew{kinds: part, slots: make(chan struct{}, inParallel), nudge: make(chan struct{}, 1)})
+		}
+	}
+	return all
 }
 
 // NewWorker makes a worker for the kinds that have a handler.
@@ -54,46 +81,58 @@ func NewWorker(q Queue, ledger Ledger, handlers map[string]Handler, now func() t
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	kinds := slices.Sorted(maps.Keys(handlers))
 	return &Worker{
-		queue: q, ledger: ledger, handlers: handlers, kinds: slices.Sorted(maps.Keys(handlers)), now: now, log: log,
-		slots: make(chan struct{}, inParallel), nudge: make(chan struct{}, 1), lanes: map[string]chan struct{}{},
+		queue: q, ledger: ledger, handlers: handlers, kinds: kinds, now: now, log: log,
+		crews: crews(kinds), lanes: map[string]chan struct{}{},
 	}
 }
 
 // Run works until the context ends, and returns nil after everything that was begun has ended.
 func (w *Worker) Run(ctx context.Context) error {
-	defer w.wg.Wait()
+	var claiming sync.WaitGroup
+	for _, c := range w.crews {
+		claiming.Go(func() { w.keep(ctx, c) })
+	}
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-w.queue.Wake():
+			w.wake()
+		}
+	}
+	claiming.Wait()
+	w.wg.Wait()
+	return nil
+}
+
+// keep claims for a crew until the context ends.
+func (w *Worker) keep(ctx context.Context, c *crew) {
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
-	for {
-		more := w.claim(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if more {
+	for ctx.Err() == nil {
+		if w.claim(ctx, c) {
 			continue
 		}
 		timer.Reset(poll)
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-w.queue.Wake():
-		case <-w.nudge:
+		case <-c.nudge:
 		case <-timer.C:
 		}
 	}
 }
 
 // claim takes one item and begins it. It reports whether another may be due.
-func (w *Worker) claim(ctx context.Context) bool {
+func (w *Worker) claim(ctx context.Context, c *crew) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case w.slots <- struct{}{}:
+	case c.slots <- struct{}{}:
 	}
-	l, err := w.queue.Claim(ctx, w.kinds...)
+	l, err := w.queue.Claim(ctx, c.kinds...)
 	if err != nil {
-		<-w.slots
+		<-c.slots
 		if !errors.Is(err, ErrNothingDue) && ctx.Err() == nil {
 			w.log.ErrorContext(ctx, "items could not be claimed", "error", err)
 		}
@@ -103,7 +142,7 @@ func (w *Worker) claim(ctx context.Context) bool {
 	w.wg.Add(1)
 	go func() {
 		defer w.wg.Done()
-		defer w.leave(l, done)
+		defer w.leave(c, l, done)
 		if before != nil {
 			select {
 			case <-before:
@@ -142,7 +181,7 @@ func (w *Worker) enter(l Lease) (before, done chan struct{}) {
 	return before, done
 }
 
-func (w *Worker) leave(l Lease, done chan struct{}) {
+func (w *Worker) leave(c *crew, l Lease, done chan struct{}) {
 	w.mu.Lock()
 	w.busy--
 	if done != nil {
@@ -152,14 +191,16 @@ func (w *Worker) leave(l Lease, done chan struct{}) {
 		}
 	}
 	w.mu.Unlock()
-	<-w.slots
+	<-c.slots
 	w.wake()
 }
 
 func (w *Worker) wake() {
-	select {
-	case w.nudge <- struct{}{}:
-	default:
+	for _, c := range w.crews {
+		select {
+		case c.nudge <- struct{}{}:
+		default:
+		}
 	}
 }
 

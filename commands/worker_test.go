@@ -198,3 +198,35 @@ func TestSettledTellsWhenItCannot(t *testing.T) {
 		close(hold)
 	})
 }
+
+func TestWhatWaitsForSlackKeepsNothingInAWSWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 40 {
+		w.put("slack/"+strconv.Itoa(i), commands.KindNew)
+	}
+	w.put("act", commands.KindAct)
+	ctx, stop := context.WithCancel(t.Context())
+	acted := make(chan struct{})
+	worker := commands.NewWorker(w.st, w.st, map[string]commands.Handler{
+		commands.KindNew: func(ctx context.Context, _ commands.Lease) (commands.Change, error) {
+			<-ctx.Done() // a Slack that hangs
+			return commands.Change{}, ctx.Err()
+		},
+		commands.KindAct: func(context.Context, commands.Lease) (commands.Change, error) {
+			close(acted)
+			return commands.Change{}, nil
+		},
+	}, w.now, slog.New(slog.DiscardHandler))
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(ctx) }()
+	select {
+	case <-acted:
+	case <-time.After(20 * time.Second):
+		t.Error("the step in AWS waited behind the messages")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
