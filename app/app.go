@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -33,6 +34,8 @@ type Options struct {
 	Log     *slog.Logger
 	Version string
 	Health  string // the heartbeat's file; empty: none
+	// Audit receives a copy of each audit record as a JSON line, where the settings ask for it.
+	Audit io.Writer
 }
 
 // App is one running bot.
@@ -65,7 +68,9 @@ func New(ctx context.Context, c Config, o Options) (*App, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	st, err := store.Open(ctx, store.Config{URL: c.Database, Now: o.Now, Replica: host, Build: o.Version, Log: o.Log})
+	st, err := store.Open(ctx, store.Config{
+		URL: c.Database, Now: o.Now, Replica: host, Build: o.Version, Copy: c.auditCopy(o), Log: o.Log,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,10 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/awsroot"
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/scheduler"
@@ -48,6 +50,28 @@ func (c Config) commands(team, version string) commands.Config {
 		out.Sources[s.Name] = commands.SourceConfig{Requesters: commands.People(s.Requesters), NeverActOn: s.NeverActOn}
 	}
 	return out
+}
+
+// auditCopy writes audit records as JSON lines, where the operator wants a copy. A copy that cannot be written is logged:
+// the log that counts is committed already.
+func (c Config) auditCopy(o Options) func([]audit.Leaf) {
+	if !c.Audit.Stdout || o.Audit == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(leaves []audit.Leaf) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range leaves {
+			line, err := audit.Encode(l)
+			if err == nil {
+				_, err = o.Audit.Write(append(line, '\n'))
+			}
+			if err != nil {
+				o.Log.Error("copy an audit record", "seq", l.Seq, "error", err)
+			}
+		}
+	}
 }
 
 // calendars are the schedules with the work of each occurrence.

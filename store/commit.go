@@ -42,6 +42,9 @@ func (s *Store) Commit(ctx context.Context, c commands.Change) (audit.Receipt, e
 	if len(x.Leaves) == 0 {
 		return audit.Receipt{}, nil
 	}
+	if s.cfg.Copy != nil {
+		s.cfg.Copy(x.Leaves)
+	}
 	return audit.Sealed(x.Leaves[len(x.Leaves)-1], x.Head), nil
 }
 

@@ -34,7 +34,10 @@ type Config struct {
 	Build   string
 	// Lease is how long a claimed item is held, by the database's clock; two minutes when zero.
 	Lease time.Duration
-	Log   *slog.Logger
+	// Copy is given the audit records of each change after its commit, for a second place to keep them. The log in the
+	// database is the one that counts; copies of changes that were committed at the same time may come in any order.
+	Copy func([]audit.Leaf)
+	Log  *slog.Logger
 }
 
 // ErrReadOnly means that the store was opened to be read.
