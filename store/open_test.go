@@ -344,3 +344,31 @@ func TestALongReadDoesNotHoldUpWrites(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatACrashLeftLeasedIsTakenUpAtOnce(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "rootcheck.db")
+	config := store.Config{URL: file, Now: time.Now}
+	first := must[*store.Store](t)(store.Open(t.Context(), config))
+	ok(t, first.Put(t.Context(), commands.Item{Key: "click", Kind: "slack.envelope", Body: []byte("{}")}))
+	held := must[commands.Lease](t)(first.Claim(t.Context(), "slack.envelope"))
+	ok(t, first.Close()) // with the item still in its hands
+
+	for attempt := 2; attempt <= 3; attempt++ {
+		next := must[*store.Store](t)(store.Open(t.Context(), config))
+		again := must[commands.Lease](t)(next.Claim(t.Context(), "slack.envelope"))
+		if again.Attempts != attempt || again.Fence <= held.Fence {
+			t.Errorf("claimed at attempt %d with fence %d, want attempt %d and a fence above %d", again.Attempts, again.Fence, attempt, held.Fence)
+		}
+		if err := next.Finish(t.Context(), held); !errors.Is(err, commands.ErrLeaseLost) {
+			t.Errorf("the old lease finishes it: %v, want ErrLeaseLost", err)
+		}
+		ok(t, next.Close())
+	}
+
+	last := must[*store.Store](t)(store.Open(t.Context(), config))
+	if _, err := last.Claim(t.Context(), "slack.envelope"); !errors.Is(err, commands.ErrNothingDue) {
+		t.Errorf("begun three times and never ended, it is claimed at once again: %v", err)
+	}
+	ok(t, last.Close())
+}

@@ -121,7 +121,16 @@ func (b *sqliteBackend) prepare(ctx context.Context, c Config) error {
 		copied := fmt.Sprintf("%s.before-%d.%s", b.path, from, c.Now().UTC().Format("20060102T150405"))
 		return b.backup(ctx, copied)
 	}
-	return migrate(ctx, b.writer, goose.DialectSQLite3, migrations, b.name, before)
+	if err := migrate(ctx, b.writer, goose.DialectSQLite3, migrations, b.name, before); err != nil {
+		return err
+	}
+	// Whoever held a lease is gone, as the lock says. Its work is taken up at once: a person whose click was acknowledged
+	// just before a crash does not wait for a lease of two minutes to run out. What has been begun several times may be what
+	// brings the process down, and keeps its lease.
+	if _, err := b.writer.ExecContext(ctx, "UPDATE item SET leased_until = 0 WHERE leased_until > 0 AND attempts < 3"); err != nil {
+		return sqliteFailure(b.name, err)
+	}
+	return nil
 }
 
 // checkVersions is what a reader checks, who can repair nothing.
