@@ -7,30 +7,20 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rootcheck-bot/rootcheck/awsroot"
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
-// This file is one posture check without Slack and without a database. The rules are:
-//   - Accounts stream from the inventory into a bounded number of looks, and what was concluded into [Rows]: neither the
-//     list of accounts nor their evidence is ever held whole.
-//   - An account that was throttled, or that AWS did not answer about, is looked at again later; every other answer counts.
-//   - No account at all is an error. What could not be listed or looked at is in the report, with its reason.
-
-// Looker is what a check asks of AWS.
-type Looker interface {
-	Sources() []string
-	Inventory(ctx context.Context, source string, yield func(posture.Account) error) (commands.Organization, error)
-	Inspect(ctx context.Context, a posture.Account) posture.Evidence
-}
-
-var _ Looker = (*awsroot.Auditor)(nil)
+// This file is one posture check without Slack and without a database: the bot's own [commands.Scanner] with the report's
+// [Rows] behind it. The rules are:
+//   - Neither the list of accounts nor their evidence is ever held whole.
+//   - No account at all is an error, and a source that lists none is a gap. What could not be listed or looked at is in the
+//     report, with its reason.
+//   - Nothing is remembered from one check to the next: a check that is interrupted has no result, and only a running bot
+//     knows that accounts are fewer than before.
 
 // CheckOptions say what one check looks at. Only Now is required.
 type CheckOptions struct {
@@ -40,17 +30,13 @@ type CheckOptions struct {
 	Log      *slog.Logger
 	Version  string
 	Progress func(Progress)  // told after each account, one call at a time
-	Looker   Looker          // another edge than AWS's; nil: the settings say
+	Looker   commands.Looker // another edge than AWS's; nil: the settings say
 	Pauses   []time.Duration // before the later passes; nil: as long as AWS's throttling lasts
 	Strict   bool            // what no way of looking can tell counts as unread, too
 }
 
 // Progress is how far a check is.
-type Progress struct {
-	Done, Listed int
-	Complete     bool // the inventory has ended: Listed will not grow
-	Again        int  // accounts that wait for another pass
-}
+type Progress = commands.Progress
 
 // Checked is the outcome of a check. The caller closes Rows.
 type Checked struct {
@@ -77,8 +63,15 @@ const (
 // Unread is how many findings could not be checked although there is a way to look.
 func (c *Checked) Unread() int { return c.Run.Blind() - c.Untold }
 
-// Status is the exit status of what was found. That AWS tells nobody what kinds of MFA devices a management account has, or
-// what a root user without credentials once did, fails no check: it is shown, and counts only when strictness is asked for.
+// Status is the exit status of what was found. A gap anywhere outweighs every finding: an inventory that is not to be
+// believed, an account whose keys or MFA nobody could judge, a look-up on the side that failed, whatever its reason.
+//
+// One kind of missing answer does not count, unless strictness is asked for: what no way of looking that is open could ever
+// tell, see [Untold]. The root user of a member without credentials leaves no trace that a privileged session may read, and
+// so root-activity is NotAvailable there, rightly and for ever; were that a failure, status 2 would be the only one that an
+// organization in its best state could get, nobody would heed it, and an account that really could not be read would hide
+// behind it. So status 2 says "a look-up failed, and there is something to mend". The report still shows every one of these
+// findings as not told, counts them beside the coverage, and passes none of them.
 func (c *Checked) Status() CheckStatus {
 	switch {
 	case len(c.Gaps) > 0, c.Run.Total() == 0, c.Run.Scanned < c.Run.Total(), c.Unread() > 0, c.Strict && c.Untold > 0:
@@ -113,11 +106,6 @@ func (e *NoAccountsError) Error() string {
 	}
 }
 
-// requeues are the pauses before the later passes.
-func requeues() []time.Duration {
-	return []time.Duration{time.Second, 3 * time.Second, 9 * time.Second, 27 * time.Second}
-}
-
 // Check looks at every account once and judges it. Its error is a [SettingError], a [*NoAccountsError] beside a report that
 // says more, or that the check was interrupted.
 func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
@@ -132,17 +120,18 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 		}
 		looker = auditor
 	}
-	if o.Pauses == nil {
-		o.Pauses = requeues()
-	}
 	sources, err := pick(looker.Sources(), o.Sources)
 	if err != nil {
 		return nil, err
 	}
-	k := &checking{looker: looker, o: o, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
+	k := &checking{o: o, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
 		Version: o.Version, Strict: o.Strict, Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
 	}}
-	if err := k.run(ctx, sources, max(1, c.Scan.Concurrency)); err != nil {
+	scanner := commands.Scanner{Looker: looker, Now: o.Now, Log: o.Log, Concurrency: c.Scan.Concurrency, Pauses: o.Pauses}
+	if err := scanner.Scan(ctx, sources, 0, k); err != nil {
+		if ctx.Err() != nil {
+			err = errInterrupted
+		}
 		return nil, errors.Join(err, k.out.Rows.Close())
 	}
 	k.out.Run.Ended = o.Now().UTC()
@@ -151,6 +140,8 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 	}
 	return k.out, nil
 }
+
+var errInterrupted = errors.New("the check was interrupted before it ended, so there is no result")
 
 func pick(all, wanted []string) ([]string, error) {
 	if len(wanted) == 0 {
@@ -169,132 +160,20 @@ func pick(all, wanted []string) ([]string, error) {
 	return wanted, nil
 }
 
-// checking is one check in progress.
+// checking is the sink of one check: it judges what was seen and keeps the rows.
 type checking struct {
-	looker Looker
 	o      CheckOptions
 	policy posture.Policy
-
-	mu       sync.Mutex
-	out      *Checked
-	again    []posture.Account
-	progress Progress
+	out    *Checked
 }
 
-func (k *checking) run(ctx context.Context, sources []string, concurrency int) error {
-	accounts := make(chan posture.Account)
-	group, gctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(accounts)
-		return k.list(gctx, sources, accounts)
-	})
-	k.look(gctx, group, accounts, concurrency, false)
-	if err := k.interrupted(ctx, group.Wait()); err != nil {
-		return err
+// Named takes the accounts that were asked for.
+func (k *checking) Named(a posture.Account) (commands.Take, error) {
+	if !k.wanted(a) {
+		return commands.TakeNone, nil
 	}
-	for i, pause := range k.o.Pauses {
-		waiting := k.take()
-		if len(waiting) == 0 {
-			return nil
-		}
-		k.o.Log.InfoContext(ctx, "looking again", "accounts", len(waiting), "pass", i+2)
-		if err := wait(ctx, pause); err != nil {
-			return errInterrupted
-		}
-		group, gctx := errgroup.WithContext(ctx)
-		accounts := make(chan posture.Account)
-		group.Go(func() error {
-			defer close(accounts)
-			for _, a := range waiting {
-				if err := send(gctx, accounts, a); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		k.look(gctx, group, accounts, concurrency, i == len(k.o.Pauses)-1)
-		if err := k.interrupted(ctx, group.Wait()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-var errInterrupted = errors.New("the check was interrupted before it ended, so there is no result")
-
-func (k *checking) interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return errInterrupted
-	}
-	return err
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
-func send(ctx context.Context, to chan<- posture.Account, a posture.Account) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case to <- a:
-		return nil
-	}
-}
-
-// list walks through the sources one after the other, so that the organization's own facts are there before its accounts
-// are looked at. A source that cannot be listed is a gap, and the others are still listed.
-func (k *checking) list(ctx context.Context, sources []string, to chan<- posture.Account) error {
-	for _, source := range sources {
-		org, err := k.looker.Inventory(ctx, source, func(a posture.Account) error {
-			if !k.wanted(a) {
-				return nil
-			}
-			k.mu.Lock()
-			k.progress.Listed++
-			k.mu.Unlock()
-			return send(ctx, to, a)
-		})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		k.mu.Lock()
-		if org.Source == "" {
-			org.Source = source
-		}
-		k.out.Organizations = append(k.out.Organizations, org)
-		if err != nil {
-			k.out.Gaps = append(k.out.Gaps, commands.SourceGap{Source: source, Gap: gapOf(err)})
-		}
-		if org.Centralized.Known() || org.Centralized.Gap != nil {
-			f := posture.EvaluateOrganization(source, org.Centralized, k.o.Now())
-			k.out.Organization = append(k.out.Organization, f)
-			if len(k.o.Accounts) == 0 {
-				k.out.Run.AddFinding(f)
-			}
-		}
-		k.mu.Unlock()
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.progress.Complete, k.out.Run.Expected = true, k.progress.Listed
-	k.tell()
-	return nil
-}
-
-func gapOf(err error) posture.Gap {
-	var why interface{ Why() posture.Gap }
-	if errors.As(err, &why) {
-		return why.Why()
-	}
-	return posture.Gap{Reason: posture.ReasonUnknown, Detail: err.Error(), Fix: posture.ReasonUnknown.Fix()}
+	k.out.Run.Expected++
+	return commands.TakeLook, nil
 }
 
 func (k *checking) wanted(a posture.Account) bool {
@@ -306,42 +185,40 @@ func (k *checking) wanted(a posture.Account) bool {
 	})
 }
 
-func (k *checking) look(ctx context.Context, group *errgroup.Group, accounts <-chan posture.Account, concurrency int, last bool) {
-	for range concurrency {
-		group.Go(func() error {
-			for a := range accounts {
-				e := k.looker.Inspect(ctx, a)
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if err := k.took(e, last); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-}
-
-// took judges one look, or puts its account back for another pass.
-func (k *checking) took(e posture.Evidence, last bool) error {
-	now := k.o.Now()
-	p := posture.Judge(e, k.policy, now)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	defer k.tell()
-	if !last && len(k.o.Pauses) > 0 && Transient(e) {
-		k.again = append(k.again, e.Account)
-		return nil
-	}
-	k.progress.Done++
+// Looked judges one account.
+func (k *checking) Looked(_ context.Context, seen commands.Seen) error {
+	p := posture.Judge(seen.Evidence, k.policy, k.o.Now())
 	k.out.Run.Add(p)
 	for _, f := range p.Findings {
 		if f.Status == posture.NotAvailable && Untold(f.Control, f.Gap) {
 			k.out.Untold++
 		}
 	}
-	return k.out.Rows.add(rowOf(p, e))
+	return k.out.Rows.add(rowOf(p, seen.Evidence))
+}
+
+// Ended judges the inventory and the organization.
+func (k *checking) Ended(_ context.Context, e commands.SourceScan) error {
+	k.out.Organizations = append(k.out.Organizations, e.Organization)
+	if g := e.Gap(); g != nil {
+		k.out.Gaps = append(k.out.Gaps, *g)
+	}
+	centralized := e.Organization.Centralized
+	if centralized.Known() || centralized.Gap != nil {
+		f := posture.EvaluateOrganization(e.Source, centralized, k.o.Now())
+		k.out.Organization = append(k.out.Organization, f)
+		if len(k.o.Accounts) == 0 {
+			k.out.Run.AddFinding(f)
+		}
+	}
+	return nil
+}
+
+// Progress passes on how far the check is.
+func (k *checking) Progress(p commands.Progress) {
+	if k.o.Progress != nil {
+		k.o.Progress(p)
+	}
 }
 
 // Untold reports whether a finding is missing because no open way of looking tells it, and not because a look-up failed. The
@@ -358,32 +235,4 @@ func Untold(c posture.Control, g *posture.Gap) bool {
 	default:
 		return false
 	}
-}
-
-func (k *checking) take() []posture.Account {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	waiting := k.again
-	k.again = nil
-	return waiting
-}
-
-func (k *checking) tell() {
-	if k.o.Progress != nil {
-		k.progress.Again = len(k.again)
-		k.o.Progress(k.progress)
-	}
-}
-
-// Transient reports whether a fact of the evidence is missing for a reason that may pass by itself within the minute.
-func Transient(e posture.Evidence) bool {
-	for _, g := range []*posture.Gap{
-		e.AccessKeys.Gap, e.MFA.Gap, e.Certificates.Gap, e.Password.Gap, e.Keys.Gap, e.Devices.Gap,
-		e.CertificateList.Gap, e.SignIn.Gap, e.KeyUse.Gap,
-	} {
-		if g != nil && (g.Reason == posture.ReasonThrottled || g.Reason == posture.ReasonNoAnswer) {
-			return true
-		}
-	}
-	return false
 }

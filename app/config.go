@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
@@ -28,6 +29,7 @@ type Config struct {
 	Database        string    `yaml:"database"` // a file, or postgres://…
 	Audit           Audit     `yaml:"audit,omitempty"`
 	Scan            Scan      `yaml:"scan,omitempty"`
+	CloudTrail      bool      `yaml:"cloudtrail"` // also read root activity from the event history, where a role looks
 
 	BotToken Secret `yaml:"-"` // SLACK_BOT_TOKEN or SLACK_BOT_TOKEN_FILE
 	AppToken Secret `yaml:"-"` // SLACK_APP_TOKEN or SLACK_APP_TOKEN_FILE
@@ -104,8 +106,10 @@ type Audit struct {
 
 // Scan bounds the calls to AWS.
 type Scan struct {
-	Concurrency    int     `yaml:"concurrency,omitempty"`
-	AssumeRootRate float64 `yaml:"assume_root_rate,omitempty"` // calls per second; AWS publishes no figure
+	Concurrency int `yaml:"concurrency,omitempty"` // accounts in parallel, at most
+	// AssumeRootRate is in calls per second. AWS publishes no figure; without one the bot begins unbounded and finds the rate
+	// that AWS takes when it is first throttled.
+	AssumeRootRate float64 `yaml:"assume_root_rate,omitempty"`
 }
 
 // DefaultConfig is what holds where nothing is set.
@@ -116,7 +120,7 @@ func DefaultConfig() Config {
 		Guard: Span(p.Guard), RequestExpiry: Span(p.PendingFor), DailyDeletions: 5, ActivityWindow: Span(24 * time.Hour),
 		Schedules: Schedules{Timezone: "UTC", Check: "0 * * * *", Digest: "0 9 * * MON-FRI", Remind: "0 10 * * *"},
 		Owners:    Owners{Tag: "owner"}, Locale: "en", Database: "rootcheck.db",
-		Scan: Scan{Concurrency: 16, AssumeRootRate: 20},
+		Scan: Scan{Concurrency: commands.DefaultConcurrency},
 	}
 }
 

@@ -20,11 +20,13 @@ func (c Config) awsroot(o Options) awsroot.Config {
 		if a := s.Account; a != nil {
 			source.Account = &awsroot.Account{
 				Profile: a.Profile, RoleARN: a.RoleARN, ExternalID: a.ExternalID, Region: a.Region, RootProfile: a.RootProfile,
+				CloudTrail: c.CloudTrail,
 			}
 		}
 		if org := s.Organization; org != nil {
 			source.Organization = &awsroot.Organization{
 				Profile: org.Profile, RoleARN: org.RoleARN, ExternalID: org.ExternalID, Region: org.Region, MemberRole: org.MemberRole,
+				CloudTrail: c.CloudTrail,
 			}
 			if org.Delete != nil {
 				source.Organization.Delete = &awsroot.Delete{RoleARN: org.Delete.RoleARN}

@@ -233,9 +233,7 @@ func newLife(t *testing.T, account posture.AccountID, key posture.KeyID) *life {
 		c.Policy.Watch, c.Policy.Spread = 30*time.Minute, 5*time.Minute
 	})
 	w.at(func() { w.accounts[account].mfa = true })
-	if _, err := w.s.Check(t.Context(), commands.TriggerStart); err != nil {
-		t.Fatal(err)
-	}
+	w.scan()
 	return &life{world: w, account: account, key: key}
 }
 

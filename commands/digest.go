@@ -1,8 +1,10 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -15,41 +17,127 @@ import (
 const failingRows = 200
 
 // Digest is what a digest says now, from the store. It writes nothing: [Service.DigestPosted] does, once it stands in the
-// channel.
+// channel. Its size grows with what fails worst and what changed, and not with accounts.
 func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
-	e, err := s.estate(ctx)
-	if err != nil {
-		return Digest{}, err
-	}
 	d := Digest{
-		At: at, Coverage: e.coverage, Counts: e.counts, Units: map[string]int{}, DryRun: s.cfg.DryRun,
-		TwoPerson: s.cfg.Policy.TwoPerson, Unreadable: s.unreadable(ctx),
-	}
-	var after []posture.Finding
-	for _, p := range e.postures {
-		after = append(after, p.Findings...)
-		failing := p.Failing()
-		if len(failing) == 0 {
-			continue
-		}
-		d.Units[p.Account.Unit] += len(failing)
-		d.FailingAll++
-		if len(d.Failing) < failingRows {
-			d.Failing = append(d.Failing, e.row(p))
-		}
+		At: at, Units: map[string]int{}, DryRun: s.cfg.DryRun, TwoPerson: s.cfg.Policy.TwoPerson, Unreadable: s.unreadable(ctx),
 	}
 	since, before, err := s.d.Estate.Marked(ctx, markDigest)
 	if err != nil {
 		return d, fmt.Errorf("read the last digest: %w", err)
 	}
 	d.Since = since
-	if !since.IsZero() {
-		d.Changes, _ = posture.Diff(before, after)
+	told := newMerge(before)
+	defer told.close()
+	var worst []posture.Standing
+	e, err := s.estate(ctx, func(l Look, p posture.Posture) {
+		if !since.IsZero() {
+			d.Changes = append(d.Changes, told.upTo(l)...)
+		}
+		failing := len(p.Failing())
+		if failing == 0 {
+			return
+		}
+		d.Units[p.Account.Unit] += failing
+		d.FailingAll++
+		if worst = append(worst, p.Standing()); len(worst) >= 2*failingRows {
+			slices.SortFunc(worst, posture.Standing.Compare)
+			worst = worst[:failingRows]
+		}
+	})
+	if err != nil {
+		return d, err
 	}
+	if !since.IsZero() {
+		d.Changes = append(d.Changes, told.rest()...)
+	}
+	if told.err != nil {
+		return d, fmt.Errorf("read the last digest: %w", told.err)
+	}
+	posture.SortDifferences(d.Changes)
+	slices.SortFunc(worst, posture.Standing.Compare)
+	if d.Failing, err = s.rows(ctx, e, worst[:min(len(worst), failingRows)]); err != nil {
+		return d, err
+	}
+	d.Coverage, d.Counts = e.coverage, e.counts
 	if err := s.requestsOf(ctx, &d); err != nil {
 		return d, err
 	}
 	return d, s.standing(ctx, &d)
+}
+
+// merge walks through the findings of a mark beside the looks of now. Both come in the order of source and account.
+type merge struct {
+	next  func() (posture.Finding, error, bool)
+	close func()
+	ahead []posture.Finding // of one account, read and not compared yet
+	over  *posture.Finding  // the first of the account after that
+	err   error
+}
+
+func newMerge(before iter.Seq2[posture.Finding, error]) *merge {
+	m := &merge{}
+	m.next, m.close = iter.Pull2(before)
+	m.read()
+	return m
+}
+
+// read reads the findings of the next account.
+func (m *merge) read() {
+	m.ahead = m.ahead[:0]
+	if m.over != nil {
+		m.ahead, m.over = append(m.ahead, *m.over), nil
+	}
+	for m.err == nil {
+		f, err, ok := m.next()
+		if !ok {
+			return
+		}
+		if m.err = err; err != nil {
+			return
+		}
+		if len(m.ahead) > 0 && place(f) != place(m.ahead[0]) {
+			m.over = &f
+			return
+		}
+		m.ahead = append(m.ahead, f)
+	}
+}
+
+func place(f posture.Finding) Place { return Place{Source: f.Source, Account: f.Account} }
+
+// upTo returns what changed at the accounts before this one, which are gone, and at this one.
+func (m *merge) upTo(l Look) []posture.Difference {
+	a := l.Evidence.Account
+	here := Place{Source: a.Source, Account: a.ID}
+	var changed []posture.Difference
+	for len(m.ahead) > 0 && before(place(m.ahead[0]), here) {
+		gone, _ := posture.Diff(m.ahead, nil)
+		changed = append(changed, gone...)
+		m.read()
+	}
+	if len(m.ahead) == 0 || place(m.ahead[0]) != here {
+		fresh, _ := posture.Diff(nil, l.Findings)
+		return append(changed, fresh...)
+	}
+	now, _ := posture.Diff(m.ahead, l.Findings)
+	m.read()
+	return append(changed, now...)
+}
+
+// rest returns what changed at the accounts after the last look.
+func (m *merge) rest() []posture.Difference {
+	var changed []posture.Difference
+	for len(m.ahead) > 0 && m.err == nil {
+		gone, _ := posture.Diff(m.ahead, nil)
+		changed = append(changed, gone...)
+		m.read()
+	}
+	return changed
+}
+
+func before(a, b Place) bool {
+	return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Account, b.Account)) < 0
 }
 
 // requestsOf sorts the open requests into what waits for somebody and what is watched.
@@ -99,7 +187,7 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 	}
 	d.Head = head.String()
 	if s.d.SignHead != nil {
-		d.Head = s.d.SignHead(head)
+		d.Head = s.d.SignHead(ctx, head)
 	}
 	due, err := s.d.Queue.Due(ctx, d.At)
 	if err != nil {
@@ -115,8 +203,36 @@ func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest)
 	if err := s.d.Estate.Mark(ctx, markDigest, d.At); err != nil {
 		return Change{}, fmt.Errorf("mark what the digest told: %w", err)
 	}
+	if err := s.digestTold(ctx); err != nil {
+		return Change{}, err
+	}
 	return Change{Audit: []audit.Event{{
 		At: s.d.Now(), Actor: audit.System("digest"), Action: audit.DigestPosted, Outcome: audit.OutcomeDone,
 		Detail: map[string]string{"occurrence": occurrence, "head": d.Head},
 	}}}, nil
+}
+
+// digestTold notes that people were told of what is less than high. The rest has its cards.
+func (s *Service) digestTold(ctx context.Context) error {
+	now := s.d.Now()
+	mutes, err := s.d.Ledger.Mutes(ctx)
+	if err != nil {
+		return fmt.Errorf("read the mutes: %w", err)
+	}
+	var told []posture.FindingKey
+	err = s.d.Estate.Each(ctx, func(l Look) error {
+		for _, f := range l.Findings {
+			if l.isNew(f) && !urgent(f) && !muted(mutes, f, now) {
+				told = append(told, f.Key())
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.d.Estate.Notify(ctx, told)
+	}
+	if err != nil {
+		return fmt.Errorf("note what the digest told: %w", err)
+	}
+	return nil
 }

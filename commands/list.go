@@ -23,46 +23,82 @@ func (s *Service) List(ctx context.Context, a Actor, query string, page int) (Li
 }
 
 func (s *Service) list(ctx context.Context, query string, page int) (List, error) {
-	e, err := s.estate(ctx)
+	q := posture.ParseQuery(query)
+	var found []posture.Standing
+	e, err := s.estate(ctx, func(_ Look, p posture.Posture) {
+		if q.Match(p) {
+			found = append(found, p.Standing())
+		}
+	})
 	if err != nil {
 		return List{}, err
 	}
 	l := List{Coverage: e.coverage, Query: strings.TrimSpace(query), Counts: e.counts, Running: e.running, First: e.first}
-	q := posture.ParseQuery(query)
-	var found []posture.Posture
-	for _, p := range e.postures {
-		if q.Match(p) {
-			found = append(found, p)
+	if len(found) == 0 && l.Query != "" {
+		if l.Nearest, err = s.nearest(ctx, q); err != nil {
+			return l, err
 		}
 	}
-	if len(found) == 0 && l.Query != "" {
-		l.Nearest = nearest(e.postures, q)
-	}
+	slices.SortFunc(found, posture.Standing.Compare)
 	cut := posture.Paginate(found, page+1, pageRows)
 	l.Total, l.Page, l.Pages = cut.Total, cut.Number-1, cut.Pages
-	for _, p := range cut.Items {
-		l.Rows = append(l.Rows, e.row(p))
+	l.Rows, err = s.rows(ctx, e, cut.Items)
+	return l, err
+}
+
+// rows reads the accounts of a page. One that was let go of meanwhile is left out.
+func (s *Service) rows(ctx context.Context, e estate, page []posture.Standing) ([]Row, error) {
+	rows := make([]Row, 0, len(page))
+	for _, at := range page {
+		l, err := s.d.Estate.Look(ctx, at.Source, at.Account)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read account %s: %w", at.Account, err)
+		}
+		rows = append(rows, e.row(l))
 	}
-	return l, nil
+	return rows, nil
 }
 
 // nearest is the word that somebody who mistyped may have meant.
-func nearest(postures []posture.Posture, q posture.Query) string {
-	words := posture.Vocabulary()
-	for _, p := range postures {
-		words = append(words, p.Account.Names()...)
+func (s *Service) nearest(ctx context.Context, q posture.Query) (string, error) {
+	type word struct {
+		text  string
+		alone posture.Query
+		known bool
 	}
-	for _, w := range q.Unmatched(postures) {
-		if near, ok := posture.Suggest(w, words); ok {
-			return near
+	var typed []word
+	for _, w := range q.Words() {
+		typed = append(typed, word{text: w, alone: posture.ParseQuery(w)})
+	}
+	words := posture.Vocabulary()
+	err := s.d.Estate.Each(ctx, func(l Look) error {
+		p := postureOf(l)
+		for i := range typed {
+			typed[i].known = typed[i].known || typed[i].alone.Match(p)
+		}
+		words = append(words, p.Account.Names()...)
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("find a word that is near: %w", err)
+	}
+	for _, w := range typed {
+		if w.known {
+			continue
+		}
+		if near, ok := posture.Suggest(w.text, words); ok {
+			return near, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
-// estate is everything that was last seen, judged and sorted.
+// estate sums up what was last seen. Its size does not grow with accounts, but for those that have an open request or are
+// blocked.
 type estate struct {
-	postures []posture.Posture // worst first
 	counts   map[posture.Control]map[posture.Status]int
 	coverage Coverage
 	running  *Run
@@ -71,21 +107,11 @@ type estate struct {
 	blocked  map[Place]bool
 }
 
-func (s *Service) estate(ctx context.Context) (estate, error) {
+// estate reads everything that was last seen, in the order of source and account, and lets each see one account.
+func (s *Service) estate(ctx context.Context, each func(Look, posture.Posture)) (estate, error) {
 	e := estate{
 		counts: map[posture.Control]map[posture.Status]int{}, open: map[Place]int{}, blocked: map[Place]bool{},
 		coverage: Coverage{Why: map[posture.Reason]int{}},
-	}
-	err := s.d.Estate.Each(ctx, func(l Look) error {
-		e.add(l)
-		return nil
-	})
-	if err != nil {
-		return e, fmt.Errorf("read what was last seen: %w", err)
-	}
-	posture.SortPostures(e.postures)
-	if err = s.runs(ctx, &e); err != nil {
-		return e, err
 	}
 	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
 	if err != nil {
@@ -96,20 +122,24 @@ func (s *Service) estate(ctx context.Context) (estate, error) {
 		e.open[p]++
 		e.blocked[p] = e.blocked[p] || r.BlockHeld
 	}
-	return e, nil
+	err = s.d.Estate.Each(ctx, func(l Look) error {
+		p := postureOf(l)
+		e.add(l, p)
+		each(l, p)
+		return nil
+	})
+	if err != nil {
+		return e, fmt.Errorf("read what was last seen: %w", err)
+	}
+	return e, s.runs(ctx, &e)
 }
 
-func (e *estate) add(l Look) {
-	p := postureOf(l)
-	e.postures = append(e.postures, p)
+func (e *estate) add(l Look, p posture.Posture) {
 	for _, f := range l.Findings {
 		if e.counts[f.Control] == nil {
 			e.counts[f.Control] = map[posture.Status]int{}
 		}
 		e.counts[f.Control][f.Status]++
-	}
-	if l.Evidence.Blocked.Known() && l.Evidence.Blocked.Value {
-		e.blocked[Place{Source: p.Account.Source, Account: p.Account.ID}] = true
 	}
 	e.coverage.Listed++
 	if reason, scanned := p.Scanned(); scanned {
@@ -139,10 +169,12 @@ func (s *Service) runs(ctx context.Context, e *estate) error {
 	return nil
 }
 
-func (e *estate) row(p posture.Posture) Row {
+func (e *estate) row(l Look) Row {
+	p := postureOf(l)
 	at := Place{Source: p.Account.Source, Account: p.Account.ID}
+	seen := l.Evidence.Blocked
 	return Row{
-		Account: p.Account, Failed: p.Failing(), Gaps: p.Blind(), Open: e.open[at], Blocked: e.blocked[at],
+		Account: p.Account, Failed: p.Failing(), Gaps: p.Blind(), Open: e.open[at], Blocked: e.blocked[at] || seen.Known() && seen.Value,
 		NoAccess: p.Grade() == posture.GradeNoCredentials, At: p.At,
 	}
 }
@@ -191,7 +223,7 @@ func (s *Service) Account(ctx context.Context, a Actor, word string) (AccountVie
 }
 
 // Keys answers /rootcheck keys: the accounts that have root keys, or had one that is on its way, worst first. A word
-// narrows it to one account.
+// narrows it to one account. Of those that no answer has room for there is only the account's id.
 func (s *Service) Keys(ctx context.Context, a Actor, word string) ([]AccountView, error) {
 	if err := s.look(ctx, a, true); err != nil {
 		return nil, err
@@ -208,23 +240,41 @@ func (s *Service) Keys(ctx context.Context, a Actor, word string) ([]AccountView
 	if err != nil {
 		return nil, fmt.Errorf("read the open requests: %w", err)
 	}
-	var looks []Look
+	asked := map[Place]bool{}
+	for _, r := range open {
+		asked[Place{Source: r.Source, Account: r.Account}] = true
+	}
+	var found []posture.Standing
 	err = s.d.Estate.Each(ctx, func(l Look) error {
-		asked := slices.ContainsFunc(open, func(r remediation.Request) bool {
-			return r.Source == l.Evidence.Account.Source && r.Account == l.Evidence.Account.ID
-		})
-		if f, _ := postureOf(l).Finding(posture.RootAccessKey); f.Status == posture.Failed || asked {
-			looks = append(looks, l)
+		p := postureOf(l)
+		f, _ := p.Finding(posture.RootAccessKey)
+		if f.Status == posture.Failed || asked[Place{Source: p.Account.Source, Account: p.Account.ID}] {
+			found = append(found, p.Standing())
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the accounts with keys: %w", err)
 	}
-	slices.SortStableFunc(looks, func(a, b Look) int { return postureOf(a).Compare(postureOf(b)) })
-	views := make([]AccountView, 0, len(looks))
-	for _, l := range looks {
-		v, err := s.view(ctx, l)
+	slices.SortFunc(found, posture.Standing.Compare)
+	return s.viewsOf(ctx, found)
+}
+
+// wholeViews is how many accounts an answer about keys shows with everything.
+const wholeViews = 25
+
+// viewsOf shows the first accounts with everything, and names the rest.
+func (s *Service) viewsOf(ctx context.Context, found []posture.Standing) ([]AccountView, error) {
+	views := make([]AccountView, 0, len(found))
+	for i, at := range found {
+		if i >= wholeViews {
+			views = append(views, AccountView{Look: Look{Evidence: posture.Evidence{Account: posture.Account{ID: at.Account, Source: at.Source}}}})
+			continue
+		}
+		v, err := s.View(ctx, at.Source, at.Account)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

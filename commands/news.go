@@ -15,29 +15,24 @@ import (
 
 // The marks by which one look knows what the one before told.
 const (
-	markRun    = "run"    // how the findings stood when the last run ended
-	markDigest = "digest" // how they stood in the last digest that was posted
+	markDigest = "digest" // how the findings stood in the last digest that was posted
 	markOwners = "owners" // owners may be written to
 )
 
+// cards is the allowance of cards for new findings.
+const cards = "cards"
+
 // afterRun queues what follows from a run: cards for what is new, readings for requests that wait, and the owners.
 func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
-	_, before, err := s.d.Estate.Marked(ctx, markRun)
-	if err != nil {
-		return fmt.Errorf("read what the last run saw: %w", err)
-	}
-	after, err := s.findings(ctx)
+	now := s.d.Now()
+	found, err := s.news(ctx, now)
 	if err != nil {
 		return err
 	}
-	mutes, err := s.d.Ledger.Mutes(ctx)
-	if err != nil {
-		return fmt.Errorf("read the mutes: %w", err)
-	}
-	now := s.d.Now()
 	c := Change{Lease: &l, Audit: []audit.Event{finished(run, now)}}
-	changed, _ := posture.Diff(before, after)
-	s.cards(&c, news(changed, mutes, now), run, now)
+	if err := s.announce(ctx, &c, found, run, now); err != nil {
+		return err
+	}
 	for _, g := range run.Gaps {
 		c.Queue = append(c.Queue, item("notice/source_gap/"+g.Source, KindNotice, Work{
 			Notice: NoticeSourceGap, What: g.Source, Source: g.Source, Reason: string(g.Gap.Reason),
@@ -50,9 +45,9 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 	if _, err := s.d.Ledger.Commit(ctx, c); err != nil {
 		return fmt.Errorf("queue what follows from the run: %w", err)
 	}
-	// The mark comes after: news that a crash kept from being marked are told twice, and never not at all.
-	if err := s.d.Estate.Mark(ctx, markRun, now); err != nil {
-		return fmt.Errorf("mark what the run saw: %w", err)
+	// They are Notified after they are queued: news that a crash kept from it are told twice, and never not at all.
+	if err := s.d.Estate.Notify(ctx, found.told); err != nil {
+		return fmt.Errorf("note what people are told: %w", err)
 	}
 	return nil
 }
@@ -67,35 +62,43 @@ func finished(run Run, now time.Time) audit.Event {
 	}
 }
 
-func (s *Service) findings(ctx context.Context) ([]posture.Finding, error) {
-	var all []posture.Finding
-	err := s.d.Estate.Each(ctx, func(l Look) error {
-		all = append(all, l.Findings...)
+// fresh are the accounts with something New that people should see at once, worst first, and the findings that it is.
+type fresh struct {
+	accounts []posture.Standing
+	told     []posture.FindingKey
+}
+
+// news finds what nobody was told of yet. What is less than high waits for the digest, and what is muted for the mute's end.
+func (s *Service) news(ctx context.Context, now time.Time) (fresh, error) {
+	var found fresh
+	mutes, err := s.d.Ledger.Mutes(ctx)
+	if err != nil {
+		return found, fmt.Errorf("read the mutes: %w", err)
+	}
+	err = s.d.Estate.Each(ctx, func(l Look) error {
+		before := len(found.told)
+		for _, f := range l.Findings {
+			if l.isNew(f) && urgent(f) && !muted(mutes, f, now) {
+				found.told = append(found.told, f.Key())
+			}
+		}
+		if len(found.told) > before {
+			found.accounts = append(found.accounts, postureOf(l).Standing())
+		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the findings: %w", err)
+		return found, fmt.Errorf("read what is new: %w", err)
 	}
-	return all, nil
+	slices.SortFunc(found.accounts, posture.Standing.Compare)
+	return found, nil
 }
 
-// news are the accounts with something new that people should see at once, worst first. What is less than high waits for
-// the digest.
-func news(changed []posture.Difference, mutes []Mute, now time.Time) []Place {
-	var places []Place
-	for _, d := range changed {
-		f := d.After
-		worse := d.Change == posture.New || d.Change == posture.Worse && !d.LostSight()
-		if !worse || f.Status != posture.Failed || f.Severity.Rank() > posture.High.Rank() || muted(mutes, f, now) {
-			continue
-		}
-		p := Place{Source: f.Source, Account: f.Account}
-		if !slices.Contains(places, p) {
-			places = append(places, p)
-		}
-	}
-	return places
+func (l Look) isNew(f posture.Finding) bool {
+	return f.Status == posture.Failed && l.Workflow[f.Control] == posture.WorkflowNew
 }
+
+func urgent(f posture.Finding) bool { return f.Severity.Rank() <= posture.High.Rank() }
 
 func muted(mutes []Mute, f posture.Finding, now time.Time) bool {
 	return slices.ContainsFunc(mutes, func(m Mute) bool {
@@ -103,33 +106,38 @@ func muted(mutes []Mute, f posture.Finding, now time.Time) bool {
 	})
 }
 
-// cards queues as many cards as an hour may bring, and gathers the rest in one message.
-func (s *Service) cards(c *Change, places []Place, run Run, now time.Time) {
-	room := s.room(len(places), now)
-	for _, p := range places[:room] {
-		c.Queue = append(c.Queue, item(fmt.Sprintf("new/%s/%s", p.Source, p.Account), KindNew, Work{Source: p.Source, Account: p.Account}, now))
+// announce queues as many cards as an hour may bring, and gathers the rest in one message.
+func (s *Service) announce(ctx context.Context, c *Change, found fresh, run Run, now time.Time) error {
+	if len(found.accounts) == 0 {
+		return nil
 	}
-	if rest := places[room:]; len(rest) > 0 {
-		c.Queue = append(c.Queue, item("notice/gathered/"+run.ID, KindNotice, Work{
-			Notice: NoticeGathered, Count: len(rest), Accounts: rest[:min(len(rest), namedAccounts)],
-		}, now))
+	names := make([]string, 0, len(found.accounts))
+	for _, a := range found.accounts {
+		names = append(names, a.Source+"/"+string(a.Account))
 	}
+	allowed, err := s.d.Estate.Allow(ctx, cards, names, s.cfg.CardsPerHour, time.Hour)
+	if err != nil {
+		return fmt.Errorf("take from the hour's cards: %w", err)
+	}
+	rest := Work{Notice: NoticeGathered}
+	for i, a := range found.accounts {
+		if len(allowed) > 0 && allowed[0] == names[i] {
+			allowed = allowed[1:]
+			c.Queue = append(c.Queue, item("new/"+names[i], KindNew, Work{Source: a.Source, Account: a.Account}, now))
+			continue
+		}
+		if rest.Count++; rest.Count <= namedAccounts {
+			rest.Accounts = append(rest.Accounts, Place{Source: a.Source, Account: a.Account})
+		}
+	}
+	if rest.Count > 0 {
+		c.Queue = append(c.Queue, item("notice/gathered/"+run.ID, KindNotice, rest, now))
+	}
+	return nil
 }
 
 // namedAccounts is how many accounts one message names.
 const namedAccounts = 10
-
-// room is how many of the wanted cards this hour has room for, and takes it.
-func (s *Service) room(wanted int, now time.Time) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.carded = slices.DeleteFunc(s.carded, func(t time.Time) bool { return now.Sub(t) >= time.Hour })
-	n := min(wanted, max(0, s.cfg.CardsPerHour-len(s.carded)))
-	for range n {
-		s.carded = append(s.carded, now)
-	}
-	return n
-}
 
 // waiting reads AWS for the requests that wait for people: a key that somebody else took away needs no confirmation.
 func (s *Service) waiting(ctx context.Context, c *Change, now time.Time) error {

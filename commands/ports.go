@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -196,9 +197,12 @@ type Run struct {
 	Trigger  string        `json:"trigger"` // schedule, command, start or terminal
 	Started  time.Time     `json:"started"`
 	Finished time.Time     `json:"finished,omitzero"`
-	Listed   int           `json:"listed"`  // accounts of the inventory
-	Scanned  int           `json:"scanned"` // of them, those whose root user could be looked at
-	Failed   int           `json:"failed"`  // listed and not scanned
+	Listed   int           `json:"listed"`             // accounts of the inventory
+	Scanned  int           `json:"scanned"`            // of them, those whose root user could be looked at
+	Failed   int           `json:"failed"`             // looked at, and not scanned
+	Expected int           `json:"expected,omitempty"` // how many accounts there will be, as far as can be told
+	Again    int           `json:"again,omitempty"`    // accounts that wait for another pass
+	Ends     time.Time     `json:"ends,omitzero"`      // of a run under way: when it is over at the pace so far; zero: not known
 	Gaps     []SourceGap   `json:"gaps,omitempty"`
 	Took     time.Duration `json:"took,omitempty"`
 }
@@ -228,10 +232,18 @@ type Estate interface {
 	Look(ctx context.Context, source string, account posture.AccountID) (Look, error)
 	// Each calls f with every look in the order of (source, account) until f returns an error.
 	Each(ctx context.Context, f func(Look) error) error
-	// Marked returns the findings as they stood at a mark, and Mark remembers how they stand now: that is how one
-	// digest knows what the one before said.
-	Marked(ctx context.Context, mark string) (at time.Time, findings []posture.Finding, err error)
+	// Marked returns the findings as they stood at a mark, in the order of (source, account), and Mark remembers how they
+	// stand now: that is how one digest knows what the one before said. The findings can be read more than once; an error
+	// ends them. The zero time means that nothing was ever marked so.
+	Marked(ctx context.Context, mark string) (at time.Time, findings iter.Seq2[posture.Finding, error], err error)
 	Mark(ctx context.Context, mark string, at time.Time) error
+	// Notify notes that people were told of findings: those that are New become Notified. A finding that is not there any
+	// more is passed over.
+	Notify(ctx context.Context, told []posture.FindingKey) error
+	// Allow takes as many of the keys, from the first, as an allowance leaves room for, and returns them. An allowance is
+	// shared by all replicas and survives restarts: at most so many different keys within a span of the injected clock. A
+	// key that was taken within the span already is given again and takes no room.
+	Allow(ctx context.Context, allowance string, keys []string, most int, within time.Duration) ([]string, error)
 }
 
 // Look is one look at one account with what was concluded from it.
@@ -239,16 +251,14 @@ type Look struct {
 	Evidence posture.Evidence  `json:"evidence"`
 	Findings []posture.Finding `json:"findings"`
 	Run      string            `json:"run"`
+	// Workflow is what people were told of each finding, as the store has it. Saving a look ignores it: the store works it
+	// out from the findings that went before.
+	Workflow map[posture.Control]posture.Workflow `json:"-"`
 }
 
 // Inspector looks at AWS and can change nothing.
 type Inspector interface {
-	// Sources names the `aws` entries in the order of the settings.
-	Sources() []string
-	// Inventory lists the accounts of a source, in any order. It returns what is true of the whole organization.
-	Inventory(ctx context.Context, source string, yield func(posture.Account) error) (Organization, error)
-	// Inspect looks into one account. It never fails: what could not be read is a gap in the evidence.
-	Inspect(ctx context.Context, a posture.Account) posture.Evidence
+	Looker
 	// Read makes the reading that a remediation step decides by. A failed one has its Gap set.
 	Read(ctx context.Context, r remediation.Request) remediation.Facts
 	// Ways tells by which means the account's keys can be changed.

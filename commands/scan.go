@@ -5,22 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
-// This file looks at everything that is configured. The rules are:
+// This file keeps what the [Scanner] sees. The rules are:
 //   - One run at a time. Whoever comes later attaches to it; whoever finds one that its process left behind goes on with it
 //     and asks nothing again that it has asked within the hour.
 //   - No account, or a tenth fewer than last time, is a gap of the source and never an empty success.
-//   - Results are saved as they come, so that memory does not grow with accounts.
+//   - Results are saved as they come, so that memory does not grow with accounts and a process that dies loses little.
+//   - A run ends after what follows from it is queued: one that died in between is gone on with, and finds nothing to ask.
 
 const (
 	batch   = 50          // looks in one transaction
-	passes  = 4           // over accounts that AWS throttled or left without an answer
 	young   = time.Hour   // a look that a resumed run does not repeat
 	saveFor = time.Minute // the commits of a run's end, also while the process ends
 )
@@ -30,7 +29,6 @@ const (
 	TriggerSchedule = "schedule"
 	TriggerCommand  = "command"
 	TriggerStart    = "start"
-	TriggerTerminal = "terminal"
 )
 
 // ScanItem is the work of one scan. Its key is unique, so that scans that nobody began yet are one.
@@ -38,18 +36,8 @@ func ScanItem(trigger string, due time.Time) Item {
 	return item("scan", KindScan, Work{Trigger: trigger}, due)
 }
 
-// Check looks at everything and returns the finished run. While another one is under way it returns that one with
-// ErrConflict. It is how a terminal scans, without a queue.
-func (s *Service) Check(ctx context.Context, trigger string) (Run, error) {
-	run, err := s.d.Estate.StartRun(ctx, Run{ID: s.d.NewID(), Trigger: trigger, Started: s.d.Now()})
-	if err != nil {
-		return run, fmt.Errorf("begin a run: %w", err)
-	}
-	return s.finishRun(ctx, run)
-}
-
 // scan handles "scan". Only the holder of its item scans for the channel, so a run that is under way while we hold it was
-// left behind by a process that has died, or is a terminal's.
+// left behind by a process that has died.
 func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {
 	w, err := l.Work()
 	if err != nil {
@@ -59,58 +47,186 @@ func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {
 	if err != nil && (!errors.Is(err, ErrConflict) || run.ID == "") {
 		return Change{}, fmt.Errorf("begin a run: %w", err)
 	}
-	done, err := s.finishRun(ctx, run)
-	if err != nil {
+	if run, err = s.lookAtAll(ctx, run); err != nil {
 		return Change{}, err
-	}
-	return Change{}, s.afterRun(ctx, l, done)
-}
-
-// finishRun scans what the run has not seen yet, and ends it.
-func (s *Service) finishRun(ctx context.Context, run Run) (Run, error) {
-	had, seen, err := s.known(ctx, run.ID)
-	if err != nil {
-		return run, err
-	}
-	last, err := s.d.Estate.LastRun(ctx)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return run, fmt.Errorf("read the last run: %w", err)
-	}
-	p := &progress{s: s, run: run, policy: s.judging(ctx), seen: seen}
-	p.run.Listed, p.run.Scanned, p.run.Failed, p.run.Gaps = 0, 0, 0, nil
-	for _, source := range s.d.Inspector.Sources() {
-		if err := p.source(ctx, source, had[source], last); err != nil {
-			return p.run, err
-		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveFor)
 	defer cancel()
-	p.run.Finished = s.d.Now()
-	p.run.Took = p.run.Finished.Sub(p.run.Started)
-	if err := s.d.Estate.SaveRun(ctx, p.run); err != nil {
-		return p.run, fmt.Errorf("end the run: %w", err)
+	run.Finished = s.d.Now()
+	run.Took = run.Finished.Sub(run.Started)
+	if err := s.afterRun(ctx, l, run); err != nil {
+		return Change{}, err
 	}
-	return p.run, nil
+	if err := s.d.Estate.SaveRun(ctx, run); err != nil {
+		return Change{}, fmt.Errorf("end the run: %w", err)
+	}
+	s.learnUnits(ctx)
+	return Change{}, nil
 }
 
-// known counts the accounts by source that were seen before, and finds those that this run has seen already.
-func (s *Service) known(ctx context.Context, run string) (had map[string]int, seen map[Place]bool, err error) {
-	had, seen = map[string]int{}, map[Place]bool{}
-	now := s.d.Now()
-	err = s.d.Estate.Each(ctx, func(l Look) error {
-		a := l.Evidence.Account
-		had[a.Source]++
-		if l.Run == run && now.Sub(l.Evidence.At) < young {
-			if _, scanned := postureOf(l).Scanned(); scanned {
-				seen[Place{Source: a.Source, Account: a.ID}] = true
-			}
+// learnUnits reads the names of organizational units for the lists and digests that follow. A run needs none of them.
+func (s *Service) learnUnits(ctx context.Context) {
+	if s.d.LearnUnits == nil {
+		return
+	}
+	for _, source := range s.d.Inspector.Sources() {
+		if err := s.d.LearnUnits(ctx, source); err != nil {
+			s.d.Log.WarnContext(ctx, "names of organizational units could not be read", "aws_entry", source, "error", err)
 		}
+	}
+}
+
+// lookAtAll scans what the run has not seen yet.
+func (s *Service) lookAtAll(ctx context.Context, run Run) (Run, error) {
+	k := &keeper{s: s, run: run, policy: s.judging(ctx), had: map[string]int{}, seen: map[string]map[posture.AccountID]bool{}}
+	expected, err := k.remember(ctx)
+	if err != nil {
+		return run, err
+	}
+	if k.last, err = s.d.Estate.LastRun(ctx); err != nil && !errors.Is(err, ErrNotFound) {
+		return run, fmt.Errorf("read the last run: %w", err)
+	}
+	k.run.Listed, k.run.Scanned, k.run.Failed, k.run.Gaps = 0, 0, 0, nil
+	scanner := Scanner{
+		Looker: s.d.Inspector, Now: s.d.Now, Log: s.d.Log, Concurrency: s.cfg.Concurrency, Pauses: s.cfg.Pauses,
+	}
+	if err := scanner.Scan(ctx, s.d.Inspector.Sources(), expected, k); err != nil {
+		return k.run, errors.Join(fmt.Errorf("scan: %w", err), k.interrupted(ctx))
+	}
+	return k.run, k.flush(ctx)
+}
+
+// keeper is the sink of the bot's scans: it judges what was seen and saves it.
+type keeper struct {
+	s      *Service
+	policy posture.Policy
+	last   Run
+	had    map[string]int                        // accounts that were known before, by source
+	seen   map[string]map[posture.AccountID]bool // accounts that this run has looked at already, and whether they count as scanned
+
+	run     Run
+	pending []Look
+}
+
+// remember counts the accounts that were seen before, and finds those that this run has looked at already.
+func (k *keeper) remember(ctx context.Context) (expected int, err error) {
+	now := k.s.d.Now()
+	err = k.s.d.Estate.Each(ctx, func(l Look) error {
+		a := l.Evidence.Account
+		k.had[a.Source]++
+		expected++
+		if l.Run != k.run.ID || now.Sub(l.Evidence.At) >= young || Transient(l.Evidence) > 0 {
+			return nil
+		}
+		if k.seen[a.Source] == nil {
+			k.seen[a.Source] = map[posture.AccountID]bool{}
+		}
+		_, scanned := postureOf(l).Scanned()
+		k.seen[a.Source][a.ID] = scanned
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the accounts that are known: %w", err)
+		return 0, fmt.Errorf("read the accounts that are known: %w", err)
 	}
-	return had, seen, nil
+	return expected, nil
+}
+
+// Named passes over what this run has looked at before it was interrupted.
+func (k *keeper) Named(a posture.Account) (Take, error) {
+	k.run.Listed++
+	scanned, seen := k.seen[a.Source][a.ID]
+	if seen {
+		k.count(scanned)
+		return TakeKnown, nil
+	}
+	return TakeLook, nil
+}
+
+func (k *keeper) count(scanned bool) {
+	if scanned {
+		k.run.Scanned++
+	} else {
+		k.run.Failed++
+	}
+}
+
+// Looked judges one look and keeps it. The scanner waits while it is saved, which bounds what is in memory.
+func (k *keeper) Looked(ctx context.Context, seen Seen) error {
+	l := Look{Evidence: seen.Evidence, Findings: posture.Evaluate(seen.Evidence, k.policy, k.s.d.Now()), Run: k.run.ID}
+	_, scanned := postureOf(l).Scanned()
+	k.count(scanned)
+	k.pending = append(k.pending, l)
+	if len(k.pending) < batch {
+		return nil
+	}
+	return k.flush(ctx)
+}
+
+// Progress is saved with the next looks.
+func (k *keeper) Progress(p Progress) {
+	k.run.Expected, k.run.Again, k.run.Ends = p.Total(), p.Again, time.Time{}
+	if p.Left > 0 {
+		k.run.Ends = k.s.d.Now().Add(p.Left)
+	}
+}
+
+// Ended judges the inventory, lets go of accounts that are not there any more, and judges the organization.
+func (k *keeper) Ended(ctx context.Context, e SourceScan) error {
+	if err := k.flush(ctx); err != nil {
+		return err
+	}
+	if g := sourceGap(e, k.had[e.Source], k.last); g != nil {
+		k.run.Gaps = append(k.run.Gaps, *g)
+		k.s.d.Log.WarnContext(ctx, "inventory is not to be believed", "aws_entry", e.Source, "listed", e.Listed,
+			"known", k.had[e.Source], "reason", string(g.Gap.Reason), "detail", g.Gap.Detail)
+	} else if _, err := k.s.d.Estate.Retire(ctx, k.run.ID, e.Source); err != nil {
+		return fmt.Errorf("let go of accounts of %s: %w", e.Source, err)
+	}
+	org := e.Organization
+	if org.Management == "" {
+		return nil
+	}
+	look, err := k.s.d.Estate.Look(ctx, e.Source, org.Management)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the management account of %s: %w", e.Source, err)
+	}
+	// The finding is the organization's. It is kept with the management account, where it can be repaired.
+	f := posture.EvaluateOrganization(e.Source, org.Centralized, k.s.d.Now())
+	f.Account = org.Management
+	look.Findings = with(look.Findings, f)
+	if err := k.s.d.Estate.Save(ctx, k.run.ID, []Look{look}); err != nil {
+		return fmt.Errorf("save the finding of the organization of %s: %w", e.Source, err)
+	}
+	return nil
+}
+
+// flush keeps what is pending and how far the run is.
+func (k *keeper) flush(ctx context.Context) error {
+	if len(k.pending) > 0 {
+		if err := k.s.d.Estate.Save(ctx, k.run.ID, k.pending); err != nil {
+			return fmt.Errorf("save looks: %w", err)
+		}
+	}
+	clear(k.pending)
+	k.pending = k.pending[:0]
+	if err := k.s.d.Estate.SaveRun(ctx, k.run); err != nil {
+		return fmt.Errorf("save the run's progress: %w", err)
+	}
+	return nil
+}
+
+// interrupted keeps what was seen before the process was told to end. One that lost its lease writes nothing more:
+// somebody else goes on with the run.
+func (k *keeper) interrupted(ctx context.Context) error {
+	if ctx.Err() == nil || errors.Is(context.Cause(ctx), ErrLeaseLost) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+	defer cancel()
+	return k.flush(ctx)
 }
 
 func postureOf(l Look) posture.Posture {
@@ -120,109 +236,38 @@ func postureOf(l Look) posture.Posture {
 // judging is the policy of judgement. Activity counts since the evidence that the last digest told of.
 func (s *Service) judging(ctx context.Context) posture.Policy {
 	p := posture.Policy{ActivityWindow: s.cfg.ActivityWindow}
-	_, told, err := s.d.Estate.Marked(ctx, markDigest)
+	since, err := s.toldUntil(ctx)
 	if err != nil {
 		s.d.Log.WarnContext(ctx, "last digest could not be read", "error", err)
-		return p
 	}
-	for _, f := range told {
-		judged := f.Control == posture.RootActivity && (f.Status == posture.Passed || f.Status == posture.Failed)
-		if judged && (p.Since.IsZero() || f.At.Before(p.Since)) {
-			p.Since = f.At
-		}
-	}
+	p.Since = since
 	return p
 }
 
-// progress is one run while it is on.
-type progress struct {
-	s      *Service
-	policy posture.Policy
-	seen   map[Place]bool
-
-	mu      sync.Mutex
-	run     Run
-	pending []Look
-	again   []posture.Account
-	failed  error
-}
-
-// source looks at the accounts of one `aws` entry.
-func (p *progress) source(ctx context.Context, source string, had int, last Run) error {
-	listed := 0
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, p.s.cfg.Concurrency)
-	begin := func(a posture.Account, pass int) error {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			defer func() { <-slots }()
-			p.look(ctx, a, pass)
-		}()
-		return p.err()
-	}
-	org, err := p.s.d.Inspector.Inventory(ctx, source, func(a posture.Account) error {
-		listed++
-		a.Source = source
-		p.count(func(r *Run) { r.Listed++ })
-		if p.seen[Place{Source: source, Account: a.ID}] {
-			p.count(func(r *Run) { r.Scanned++ })
-			return ctx.Err()
-		}
-		return begin(a, 1)
-	})
-	wg.Wait()
-	if ctx.Err() != nil {
-		return fmt.Errorf("scan %s: %w", source, ctx.Err())
-	}
-	for pass := 2; pass <= passes && p.err() == nil; pass++ {
-		accounts := p.requeue()
-		for _, a := range accounts {
-			if begin(a, pass) != nil {
-				break
-			}
-		}
-		wg.Wait()
-	}
-	if failed := errors.Join(p.err(), p.flush(ctx)); failed != nil {
-		return fmt.Errorf("scan %s: %w", source, failed)
-	}
-	return p.end(ctx, source, listed, had, last, org, err)
-}
-
-// end judges the inventory, lets go of accounts that are not there any more, and judges the organization.
-func (p *progress) end(ctx context.Context, source string, listed, had int, last Run, org Organization, inventory error) error {
-	if g := sourceGap(source, listed, had, last, inventory); g != nil {
-		p.count(func(r *Run) { r.Gaps = append(r.Gaps, *g) })
-		if inventory != nil {
-			p.s.d.Log.WarnContext(ctx, "inventory could not be read", "aws_entry", source, "error", inventory)
-		}
-	} else if _, err := p.s.d.Estate.Retire(ctx, p.run.ID, source); err != nil {
-		return fmt.Errorf("let go of accounts of %s: %w", source, err)
-	}
-	if org.Management == "" {
-		return nil
-	}
-	look, err := p.s.d.Estate.Look(ctx, source, org.Management)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
+// toldUntil is the oldest evidence of activity that the last digest told of, zero before the first. It is read once for
+// each digest.
+func (s *Service) toldUntil(ctx context.Context) (time.Time, error) {
+	at, told, err := s.d.Estate.Marked(ctx, markDigest)
 	if err != nil {
-		return fmt.Errorf("read the management account of %s: %w", source, err)
+		return time.Time{}, err
 	}
-	// The finding is the organization's. It is kept with the management account, where it can be repaired.
-	f := posture.EvaluateOrganization(source, org.Centralized, p.s.d.Now())
-	f.Account = org.Management
-	look.Findings = with(look.Findings, f)
-	if err := p.s.d.Estate.Save(ctx, p.run.ID, []Look{look}); err != nil {
-		return fmt.Errorf("save the finding of the organization of %s: %w", source, err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at.Equal(s.told.digest) {
+		return s.told.until, nil
 	}
-	return nil
+	var until time.Time
+	for f, err := range told {
+		if err != nil {
+			return time.Time{}, err
+		}
+		judged := f.Control == posture.RootActivity && (f.Status == posture.Passed || f.Status == posture.Failed)
+		if judged && (until.IsZero() || f.At.Before(until)) {
+			until = f.At
+		}
+	}
+	s.told.digest, s.told.until = at, until
+	return until, nil
 }
 
 // with puts a finding in the place of the one on the same control.
@@ -236,28 +281,38 @@ func with(findings []posture.Finding, f posture.Finding) []posture.Finding {
 	return append(out, f)
 }
 
-// sourceGap says why an inventory is not to be believed, or nil. A list that was too short once is believed when the next
-// run finds it just as short: accounts do leave.
-func sourceGap(source string, listed, had int, last Run, err error) *SourceGap {
-	var known *gapError
+// Gap says why the inventory of a source is not to be believed where that needs no memory: it broke off, or it named
+// nobody. Nil means that nothing is wrong with it.
+func (e SourceScan) Gap() *SourceGap {
+	var known interface{ Why() posture.Gap }
 	switch {
-	case errors.As(err, &known):
-		return &SourceGap{Source: source, Gap: known.gap}
-	case err != nil:
-		return &SourceGap{Source: source, Gap: posture.Gap{
-			Reason: posture.ReasonUnknown, Detail: err.Error(), Fix: "Run `bot doctor`; the accounts keep what was last seen of them.",
+	case errors.As(e.Err, &known):
+		return &SourceGap{Source: e.Source, Gap: known.Why()}
+	case e.Err != nil:
+		return &SourceGap{Source: e.Source, Gap: posture.Gap{
+			Reason: posture.ReasonUnknown, Detail: e.Err.Error(), Fix: posture.ReasonUnknown.Fix(),
 		}}
-	case listed == 0:
-		return &SourceGap{Source: source, Gap: posture.Gap{
+	case e.Listed == 0:
+		return &SourceGap{Source: e.Source, Gap: posture.Gap{
 			Reason: posture.ReasonGarbage, Detail: "no account was listed",
-			Fix: "Check that the credentials of `aws` entry " + source + " belong to the management or a delegated administrator account.",
+			Fix: "Check that the credentials of this `aws` entry belong to the management or a delegated administrator account.",
 		}}
+	default:
+		return nil
 	}
-	g := SourceGap{Source: source, Gap: posture.Gap{
-		Reason: posture.ReasonGarbage, Detail: strconv.Itoa(listed) + " accounts were listed, " + strconv.Itoa(had) + " are known",
-		Fix: "If accounts did leave, the next check lets go of them; if not, check what the role of " + source + " may list.",
+}
+
+// sourceGap adds what the memory tells. A list that was too short once is believed when the next run finds it just as
+// short: accounts do leave.
+func sourceGap(e SourceScan, had int, last Run) *SourceGap {
+	if g := e.Gap(); g != nil {
+		return g
+	}
+	g := SourceGap{Source: e.Source, Gap: posture.Gap{
+		Reason: posture.ReasonGarbage, Detail: strconv.Itoa(e.Listed) + " accounts were listed, " + strconv.Itoa(had) + " are known",
+		Fix: "If accounts did leave, the next check lets go of them; if not, check what the role of " + e.Source + " may list.",
 	}}
-	if listed*10 > had*9 {
+	if e.Listed*10 > had*9 {
 		return nil
 	}
 	for _, was := range last.Gaps {
@@ -266,83 +321,6 @@ func sourceGap(source string, listed, had int, last Run, err error) *SourceGap {
 		}
 	}
 	return &g
-}
-
-// GapError is an error of an inventory that knows its reason.
-func GapError(g posture.Gap) error { return &gapError{gap: g} }
-
-type gapError struct{ gap posture.Gap }
-
-func (e *gapError) Error() string { return "inventory: " + e.gap.Reason.Phrase() }
-
-// look looks at one account and keeps what it saw.
-func (p *progress) look(ctx context.Context, a posture.Account, pass int) {
-	e := p.s.d.Inspector.Inspect(ctx, a)
-	if ctx.Err() != nil {
-		return // what a cancelled look saw is no evidence
-	}
-	if e.Account.ID == "" {
-		e.Account = a
-	}
-	l := Look{Evidence: e, Findings: posture.Evaluate(e, p.policy, p.s.d.Now()), Run: p.run.ID}
-	reason, scanned := postureOf(l).Scanned()
-	transient := reason == posture.ReasonThrottled || reason == posture.ReasonNoAnswer
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case scanned:
-		p.run.Scanned++
-	case transient && pass < passes:
-		p.again = append(p.again, a)
-	default:
-		p.run.Failed++
-	}
-	p.pending = append(p.pending, l)
-	if len(p.pending) >= batch {
-		p.failed = errors.Join(p.failed, p.save(ctx))
-	}
-}
-
-func (p *progress) requeue() []posture.Account {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	again := p.again
-	p.again = nil
-	return again
-}
-
-func (p *progress) err() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.failed
-}
-
-func (p *progress) count(f func(*Run)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f(&p.run)
-}
-
-func (p *progress) flush(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.save(ctx)
-}
-
-// save keeps what is pending and how far the run is. The lock is held: whoever has the next result waits, which bounds
-// what is in memory.
-func (p *progress) save(ctx context.Context) error {
-	if len(p.pending) > 0 {
-		if err := p.s.d.Estate.Save(ctx, p.run.ID, p.pending); err != nil {
-			return fmt.Errorf("save looks: %w", err)
-		}
-	}
-	p.pending = nil
-	if err := p.s.d.Estate.SaveRun(ctx, p.run); err != nil {
-		return fmt.Errorf("save the run's progress: %w", err)
-	}
-	return nil
 }
 
 // CheckNow begins a scan, or returns the one that is under way.

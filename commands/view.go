@@ -107,7 +107,7 @@ func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
 	if err := s.look(ctx, a, true); err != nil {
 		return Status{}, err
 	}
-	e, err := s.estate(ctx)
+	e, err := s.estate(ctx, func(Look, posture.Posture) {})
 	if err != nil {
 		return Status{}, err
 	}

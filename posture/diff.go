@@ -152,8 +152,13 @@ func Diff(before, after []Finding) (changed []Difference, unchanged int) {
 			changed = append(changed, Difference{Key: k, Change: Gone, Before: f})
 		}
 	}
-	slices.SortFunc(changed, func(a, b Difference) int { return a.worst().Compare(b.worst()) })
+	SortDifferences(changed)
 	return changed, unchanged
+}
+
+// SortDifferences puts the worst first, as [Diff] does.
+func SortDifferences(changed []Difference) {
+	slices.SortFunc(changed, func(a, b Difference) int { return a.worst().Compare(b.worst()) })
 }
 
 func (d Difference) worst() Finding {

@@ -113,34 +113,40 @@ func (p Posture) Scanned() (Reason, bool) {
 
 // Compare orders postures worst first: by grade, then by the worst finding, then by how many fail, then by name and id, so
 // that the order is the same each time.
-func (p Posture) Compare(o Posture) int { return p.ranked().compare(o.ranked()) }
+func (p Posture) Compare(o Posture) int { return p.Standing().Compare(o.Standing()) }
 
-// rankedPosture is a posture with what it is ordered by.
-type rankedPosture struct {
-	posture               Posture
-	grade, worst, failing int
+// Standing is the place of a posture in the order of [Posture.Compare], without the posture: a list of thousands is sorted
+// by it without holding what they are made of.
+type Standing struct {
+	Source  string
+	Account AccountID
+
+	grade, worst, failing int16
 	label                 string
 }
 
-func (p Posture) ranked() *rankedPosture {
+// Standing works the place out.
+func (p Posture) Standing() Standing {
 	failing := p.Failing()
-	r := &rankedPosture{posture: p, grade: p.Grade().Rank(), failing: len(failing), label: strings.ToLower(p.Account.Label())}
-	if len(failing) > 0 {
-		r.worst = failing[0].Severity.Rank()
-	} else {
-		r.worst = Severity("").Rank()
+	s := Standing{
+		Source: p.Account.Source, Account: p.Account.ID, grade: int16(p.Grade().Rank()), //nolint:gosec // Ranks and findings are few.
+		worst: int16(Severity("").Rank()), failing: int16(min(len(failing), 1000)), label: strings.ToLower(p.Account.Label()), //nolint:gosec // See above.
 	}
-	return r
+	if len(failing) > 0 {
+		s.worst = int16(failing[0].Severity.Rank()) //nolint:gosec // See above.
+	}
+	return s
 }
 
-func (r *rankedPosture) compare(o *rankedPosture) int {
+// Compare is [Posture.Compare] of the postures behind.
+func (s Standing) Compare(o Standing) int {
 	return cmp.Or(
-		cmp.Compare(r.grade, o.grade),
-		cmp.Compare(r.worst, o.worst),
-		cmp.Compare(o.failing, r.failing),
-		cmp.Compare(r.label, o.label),
-		cmp.Compare(r.posture.Account.Source, o.posture.Account.Source),
-		cmp.Compare(r.posture.Account.ID, o.posture.Account.ID),
+		cmp.Compare(s.grade, o.grade),
+		cmp.Compare(s.worst, o.worst),
+		cmp.Compare(o.failing, s.failing),
+		cmp.Compare(s.label, o.label),
+		cmp.Compare(s.Source, o.Source),
+		cmp.Compare(s.Account, o.Account),
 	)
 }
 

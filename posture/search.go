@@ -206,11 +206,16 @@ func Paginate[T any](items []T, number, size int) Page[T] {
 // SortPostures puts the worst first; see [Posture.Compare]. What is compared is worked out once for each
 // posture.
 func SortPostures(postures []Posture) {
-	ranked := make([]*rankedPosture, len(postures))
-	for i, p := range postures {
-		ranked[i] = p.ranked()
+	type standing struct {
+		Standing
+
+		posture Posture
 	}
-	slices.SortFunc(ranked, (*rankedPosture).compare)
+	ranked := make([]standing, len(postures))
+	for i, p := range postures {
+		ranked[i] = standing{p.Standing(), p}
+	}
+	slices.SortFunc(ranked, func(a, b standing) int { return a.Compare(b.Standing) })
 	for i, r := range ranked {
 		postures[i] = r.posture
 	}

@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// This file follows one finding over time. The rules are AWS Security Hub's, but for the last:
+// This file follows one finding over time. The rules are AWS Security Hub's, but for the last two:
 //   - a control that passes, or no longer applies, resolves its finding;
 //   - one that fails after it passed opens it again as New, and so does an account that comes back;
 //   - a suppression ends by its time, and what still fails then is New;
+//   - a failure that got worse is New again: another key, one that was activated, another use. AWS compares no degrees;
 //   - NotAvailable changes nothing. AWS opens a finding again when sight is lost; here the coverage says so instead, so that
 //     an hour of throttling does not bring thousands of findings back.
 //
@@ -77,7 +78,7 @@ func (t Track) See(f Finding, now time.Time) (Track, Change, error) {
 	case Passed, NotApplicable:
 		t.Workflow, t.Suppression = WorkflowResolved, nil
 	case Failed:
-		t = t.failing(f, before.Status)
+		t = t.failing(f, before.Status, c)
 	case NotAvailable, StatusUnknown:
 		return t, c, nil
 	default:
@@ -95,7 +96,7 @@ func (t Track) See(f Finding, now time.Time) (Track, Change, error) {
 }
 
 // failing opens the finding, unless people were told of this failure before or asked not to be.
-func (t Track) failing(f Finding, before Status) Track {
+func (t Track) failing(f Finding, before Status, c Change) Track {
 	if t.Workflow == WorkflowSuppressed {
 		if s, hidden := t.Suppression.hides(f); hidden {
 			t.Suppression = &s
@@ -103,7 +104,7 @@ func (t Track) failing(f Finding, before Status) Track {
 		}
 		return t.Unsuppress()
 	}
-	if before != Failed {
+	if before != Failed || c == Worse {
 		t.Workflow = WorkflowNew
 	}
 	return t

@@ -104,7 +104,7 @@ func (s *Store) Save(ctx context.Context, run string, looks []commands.Look) err
 	return nil
 }
 
-const lookQuery = `SELECT source, account, run, evidence, findings FROM look`
+const lookQuery = `SELECT source, account, run, evidence, findings, tracks FROM look`
 
 // Look returns the last look at an account, or ErrNotFound. An empty source matches any; the first by name is returned.
 func (s *Store) Look(ctx context.Context, source string, account posture.AccountID) (commands.Look, error) {
@@ -128,11 +128,18 @@ type kept struct {
 }
 
 func scanLook(scan scanner) (k kept, err error) {
-	var evidence, findings string
-	if err = scan(&k.source, &k.account, &k.look.Run, &evidence, &findings); err != nil {
+	var evidence, findings, tracks string
+	if err = scan(&k.source, &k.account, &k.look.Run, &evidence, &findings, &tracks); err != nil {
 		return k, err
 	}
-	err = errors.Join(decode(evidence, &k.look.Evidence), decode(findings, &k.look.Findings))
+	var list []track
+	err = errors.Join(decode(evidence, &k.look.Evidence), decode(findings, &k.look.Findings), decode(tracks, &list))
+	k.look.Workflow = make(map[posture.Control]posture.Workflow, len(list))
+	for _, t := range list {
+		if t.Workflow != "" {
+			k.look.Workflow[t.Control] = t.Workflow
+		}
+	}
 	return k, err
 }
 

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"runtime"
 	"testing"
 	"time"
@@ -41,6 +42,9 @@ func TestALookComesBackAsItWasSaved(t *testing.T) {
 			l := look("acme", account, wholeID)
 			ok(t, s.Save(t.Context(), "run1", []commands.Look{l}))
 			l.Run = "run1"
+			l.Workflow = map[posture.Control]posture.Workflow{
+				posture.RootAccessKey: posture.WorkflowNew, posture.RootMFA: posture.WorkflowResolved,
+			}
 			for _, source := range []string{"acme", ""} {
 				got := must[commands.Look](t)(s.Look(t.Context(), source, account))
 				if diff := cmp.Diff(l, got); diff != "" {
@@ -206,8 +210,12 @@ func TestAMarkKeepsHowThingsStood(t *testing.T) {
 			after := look("acme", account, "")
 			ok(t, s.Save(t.Context(), "run2", []commands.Look{after}))
 
-			marked, findings, err := s.Marked(t.Context(), "digest")
+			marked, stood, err := s.Marked(t.Context(), "digest")
 			ok(t, err)
+			findings := unpacked(t, stood)
+			if again := unpacked(t, stood); len(findings) == 0 || len(again) != len(findings) {
+				t.Errorf("the mark holds %d findings, and %d when it is read again", len(findings), len(again))
+			}
 			if !marked.Equal(at) {
 				t.Errorf("marked at %v, want %v", marked, at)
 			}
@@ -230,6 +238,17 @@ func TestAMarkKeepsHowThingsStood(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unpacked reads all findings of a mark.
+func unpacked(t *testing.T, findings iter.Seq2[posture.Finding, error]) []posture.Finding {
+	t.Helper()
+	var all []posture.Finding
+	for f, err := range findings {
+		ok(t, err)
+		all = append(all, f)
+	}
+	return all
 }
 
 func TestTenThousandAccountsAreSavedInSecondsAndReadInLittleMemory(t *testing.T) {

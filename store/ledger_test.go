@@ -35,8 +35,8 @@ func TestWhatNeverWasIsToldApartFromWhatIs(t *testing.T) {
 			same(t, "block", remediation.Block{Source: "acme", Account: account}, must[remediation.Block](t)(s.Block(t.Context(), "acme", account)))
 			same(t, "switch", commands.Switch{}, must[commands.Switch](t)(s.Switch(t.Context())))
 			at, findings, err := s.Marked(t.Context(), "digest")
-			if err != nil || !at.IsZero() || len(findings) != 0 {
-				t.Errorf("never marked: %v, %v, %v", at, findings, err)
+			if all := unpacked(t, findings); err != nil || !at.IsZero() || len(all) != 0 {
+				t.Errorf("never marked: %v, %v, %v", at, all, err)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
@@ -16,12 +17,13 @@ import (
 
 // Marked returns the findings as they stood at a mark, in the order of source and account, or the zero time and nothing
 // where nothing was ever marked so. Of those that passed or did not apply only the judgement was kept, not its sentence.
-func (s *Store) Marked(ctx context.Context, mark string) (at time.Time, findings []posture.Finding, err error) {
+// They are unpacked one by one, as often as they are asked for.
+func (s *Store) Marked(ctx context.Context, mark string) (at time.Time, findings iter.Seq2[posture.Finding, error], err error) {
 	var when string
 	var packed []byte
 	err = s.db.reads().queryRow(ctx, `SELECT at, findings FROM mark WHERE name = $1`, mark).Scan(&when, &packed)
 	if noRows(err) {
-		return time.Time{}, nil, nil
+		return time.Time{}, func(func(posture.Finding, error) bool) {}, nil
 	}
 	if err != nil {
 		return time.Time{}, nil, fmt.Errorf("read mark %s: %w", mark, err)
@@ -29,10 +31,7 @@ func (s *Store) Marked(ctx context.Context, mark string) (at time.Time, findings
 	if at, err = time.Parse(time.RFC3339Nano, when); err != nil {
 		return time.Time{}, nil, fmt.Errorf("read mark %s: %w", mark, err)
 	}
-	if findings, err = unpackFindings(packed); err != nil {
-		return time.Time{}, nil, fmt.Errorf("read mark %s: %w", mark, err)
-	}
-	return at, findings, nil
+	return at, unpackFindings(mark, packed), nil
 }
 
 // Mark remembers how the findings stand now. They are read page by page: a run that is under way may show in some.
@@ -68,20 +67,30 @@ func (s *Store) Mark(ctx context.Context, mark string, at time.Time) error {
 	return nil
 }
 
-func unpackFindings(packed []byte) (findings []posture.Finding, err error) {
-	zip, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, err
-	}
-	lines := json.NewDecoder(zip)
-	for {
-		var f posture.Finding
-		switch err := lines.Decode(&f); {
-		case errors.Is(err, io.EOF):
-			return findings, zip.Close()
-		case err != nil:
-			return nil, err
+func unpackFindings(mark string, packed []byte) iter.Seq2[posture.Finding, error] {
+	return func(yield func(posture.Finding, error) bool) {
+		zip, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			yield(posture.Finding{}, fmt.Errorf("read mark %s: %w", mark, err))
+			return
 		}
-		findings = append(findings, f)
+		lines := json.NewDecoder(zip)
+		for {
+			var f posture.Finding
+			err := lines.Decode(&f)
+			if errors.Is(err, io.EOF) {
+				err = zip.Close()
+				if err == nil {
+					return
+				}
+			}
+			if err != nil {
+				yield(posture.Finding{}, fmt.Errorf("read mark %s: %w", mark, err))
+				return
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
 	}
 }

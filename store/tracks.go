@@ -127,34 +127,44 @@ func (s *Store) Tracks(ctx context.Context, source string, account posture.Accou
 // Follow changes what is remembered of an account's findings, for instance that people were notified, in one transaction:
 // f is given each track and returns the new one. It may be called more than once for a track and has no other effect.
 func (s *Store) Follow(ctx context.Context, source string, account posture.AccountID, f func(posture.Track) (posture.Track, error)) error {
+	known := false
 	err := s.db.write(ctx, func(ctx context.Context, q session) error {
-		tracks, err := readTracks(ctx, q, s.db.sql().lock, source, account)
-		if err != nil {
-			return err
-		}
-		if len(tracks) == 0 {
-			return commands.ErrNotFound
-		}
-		packed := make([]track, 0, len(tracks))
-		for _, c := range posture.Controls() {
-			t, ok := tracks[c.Slug]
-			if !ok {
-				continue
-			}
-			if t, err = f(t); err != nil {
-				return err
-			}
-			packed = append(packed, packTrack(t))
-		}
-		body, err := encode(packed)
-		if err != nil {
-			return err
-		}
-		_, err = q.exec(ctx, `UPDATE look SET tracks = $1 WHERE source = $2 AND account = $3`, body, source, string(account))
-		return err
+		known = false
+		return s.follow(ctx, q, source, account, func(t posture.Track) (posture.Track, error) {
+			known = true
+			return f(t)
+		})
 	})
+	if err == nil && !known {
+		err = commands.ErrNotFound
+	}
 	if err != nil {
 		return fmt.Errorf("follow findings of %s: %w", account, err)
 	}
 	return nil
+}
+
+// follow is Follow within a transaction. It does nothing for an account that was never looked at.
+func (s *Store) follow(ctx context.Context, q session, source string, account posture.AccountID, f func(posture.Track) (posture.Track, error)) error {
+	tracks, err := readTracks(ctx, q, s.db.sql().lock, source, account)
+	if err != nil || len(tracks) == 0 {
+		return err
+	}
+	packed := make([]track, 0, len(tracks))
+	for _, c := range posture.Controls() {
+		t, ok := tracks[c.Slug]
+		if !ok {
+			continue
+		}
+		if t, err = f(t); err != nil {
+			return err
+		}
+		packed = append(packed, packTrack(t))
+	}
+	body, err := encode(packed)
+	if err != nil {
+		return err
+	}
+	_, err = q.exec(ctx, `UPDATE look SET tracks = $1 WHERE source = $2 AND account = $3`, body, source, string(account))
+	return err
 }

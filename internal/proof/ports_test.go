@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -255,7 +256,7 @@ func (e mortalEstate) Each(ctx context.Context, f func(commands.Look) error) err
 	return e.e.Each(ctx, f)
 }
 
-func (e mortalEstate) Marked(ctx context.Context, mark string) (at time.Time, findings []posture.Finding, err error) {
+func (e mortalEstate) Marked(ctx context.Context, mark string) (at time.Time, findings iter.Seq2[posture.Finding, error], err error) {
 	if err := e.m.pass("Estate.Marked"); err != nil {
 		return at, nil, err
 	}
@@ -264,6 +265,14 @@ func (e mortalEstate) Marked(ctx context.Context, mark string) (at time.Time, fi
 
 func (e mortalEstate) Mark(ctx context.Context, mark string, at time.Time) error {
 	return effectOnly(e.m, "Estate.Mark", func() error { return e.e.Mark(ctx, mark, at) })
+}
+
+func (e mortalEstate) Notify(ctx context.Context, told []posture.FindingKey) error {
+	return effectOnly(e.m, "Estate.Notify", func() error { return e.e.Notify(ctx, told) })
+}
+
+func (e mortalEstate) Allow(ctx context.Context, allowance string, keys []string, most int, within time.Duration) ([]string, error) {
+	return effect(e.m, "Estate.Allow", func() ([]string, error) { return e.e.Allow(ctx, allowance, keys, most, within) })
 }
 
 type mortalBoard struct {

@@ -140,6 +140,12 @@ CREATE TABLE mark (
     findings BYTEA NOT NULL
 );
 
+-- What was taken of what is rationed, such as messages per hour: by key, when.
+CREATE TABLE allowance (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    body TEXT NOT NULL
+);
+
 CREATE TABLE occurrence (
     schedule  TEXT   COLLATE "C" NOT NULL,
     occurs_at BIGINT NOT NULL,

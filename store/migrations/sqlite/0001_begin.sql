@@ -143,6 +143,12 @@ CREATE TABLE mark (
     findings BLOB    NOT NULL
 );
 
+-- What was taken of what is rationed, such as messages per hour: by key, when.
+CREATE TABLE allowance (
+    name TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+);
+
 CREATE TABLE occurrence (
     schedule  TEXT    NOT NULL,
     occurs_at INTEGER NOT NULL,
