@@ -43,8 +43,9 @@ func (q *Ask) tidy() {
 	q.Reason, q.Override = tidy(q.Reason), tidy(q.Override)
 }
 
+// tidy is free text as it is kept and said: somebody may have pasted the key into the reason.
 func tidy(s string) string {
-	s = strings.ToValidUTF8(strings.TrimSpace(s), "\uFFFD")
+	s = audit.Mask(strings.TrimSpace(s))
 	if len(s) > maxReason {
 		s = strings.ToValidUTF8(s[:maxReason], "")
 	}

@@ -62,6 +62,12 @@ func (l *lockedBuffer) Bytes() []byte {
 // newOffice opens with these people. The bot logs everything that it ever logs.
 func newOffice(t *testing.T, users []slacksim.User, groups []slacksim.Group, change func(*app.Config)) *office {
 	t.Helper()
+	return newOfficeHeard(t, users, groups, change, &canaries{found: map[string]string{}})
+}
+
+// newOfficeHeard is an office in which somebody notes the secrets on the wire.
+func newOfficeHeard(t *testing.T, users []slacksim.User, groups []slacksim.Group, change func(*app.Config), heard *canaries) *office {
+	t.Helper()
 	o := &office{t: t, clock: newClock(), dir: memoryDir(t), log: &lockedBuffer{}}
 	o.slack = slacksim.New(slacksim.Config{Now: o.clock.Now, BotToken: botToken, AppToken: appToken, DisableRateLimits: true})
 	members := []string{slacksim.BotUserID}
@@ -73,10 +79,10 @@ func newOffice(t *testing.T, users []slacksim.User, groups []slacksim.Group, cha
 		o.slack.AddGroup(g)
 	}
 	o.slack.AddChannel(slacksim.Channel{ID: channel, Name: "aws-root", Members: members})
-	server := httptest.NewServer(o.slack.API())
+	server := httptest.NewServer(heard.listenToSlack(o.slack.API()))
 	o.slack.SetBaseURL(server.URL)
 	o.org = awssim.New(awssim.Config{Now: o.clock.Now})
-	place := theCloud.occupy(t, o.org.API())
+	place := theCloud.occupy(t, heard.listenToAWS(o.org.API()))
 
 	c := app.DefaultConfig()
 	c.Channel, c.Database, c.SlackAPI = channel, filepath.Join(o.dir, "rootcheck.db"), server.URL+"/slack/api/"
