@@ -287,6 +287,7 @@ func (r *race) act() {
 }
 
 func TestEightCompetingClicksAreOneDecision(t *testing.T) {
+	t.Parallel()
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
 			replicas := 1

@@ -18,6 +18,7 @@ import (
 // TestACrashAnywhereDeletesOnceAndLosesNothing is the enumeration. A quick run takes a sample of the points, a full run
 // takes all of them and a sample of pairs, a long run all pairs.
 func TestACrashAnywhereDeletesOnceAndLosesNothing(t *testing.T) {
+	t.Parallel()
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
 			scanned := template(t, d)

@@ -307,6 +307,7 @@ func rows() []row {
 }
 
 func TestTheTableOfWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
 	r := newRights(t)
 	cells, refusals := 0, 0
 	var deletes column

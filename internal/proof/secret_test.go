@@ -101,6 +101,7 @@ func (c *canaries) listenToSlack(next http.Handler) http.Handler {
 }
 
 func TestNoSecretIsLeftAnywhere(t *testing.T) {
+	t.Parallel()
 	c := &canaries{found: map[string]string{botToken: "bot token", appToken: "app token"}}
 	o := newOfficeHeard(t, []slacksim.User{
 		{ID: asks, Name: "asks", Email: "asks@example.com"}, {ID: agrees, Name: "agrees", Email: "agrees@example.com"},

@@ -102,6 +102,7 @@ func tamperings() []tampering {
 }
 
 func TestEveryTamperingWithALifesLogIsFound(t *testing.T) {
+	t.Parallel()
 	d := databases()[0]
 	w := newWorld(t, d.empty(t))
 	w.scan()
