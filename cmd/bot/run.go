@@ -18,7 +18,7 @@ func (runCommand) Run(ctx context.Context, g *grammar, p process) error {
 		return err
 	}
 	a, err := app.New(ctx, c, app.Options{
-		Now: p.Now, Log: g.logger(p), Version: p.version(), Health: c.HealthFile(p.Env), Audit: p.Stdout,
+		Now: p.Now, Log: g.logger(p), Version: p.version(), Health: c.HealthFile(p.Env), Audit: p.Out,
 	})
 	if err != nil {
 		// The store begins each sentence about its opening with the name of the setting.
