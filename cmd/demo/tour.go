@@ -268,8 +268,7 @@ func (s *stage) memberStory(sc *script) story {
 	return story{"A member account: block, watch, reactivate, block again, watch, delete", []step{
 		{"Ana asks to block the root user; the wrong last four are refused", all(
 			func(ctx context.Context) error {
-				_, err := sc.press(ctx, ana, "remediation.deactivate", member)
-				return err
+				return sc.press(ctx, ana, "remediation.deactivate", member)
 			},
 			sc.wrong(ana, "key", map[string]string{"reason": "Left over from a migration.", "key": "ZZZZ"}),
 			func(ctx context.Context) error { return sc.leave(ctx, ana) }, s.refused(sc, ana, "wrong_key"))},
@@ -289,8 +288,7 @@ func (s *stage) memberStory(sc *script) story {
 		{"the watch runs for its window", sc.week},
 		{"the deletion wants the whole key id", all(
 			func(ctx context.Context) error {
-				_, err := sc.press(ctx, ana, "remediation.delete", member)
-				return err
+				return sc.press(ctx, ana, "remediation.delete", member)
 			},
 			sc.wrong(ana, "key", map[string]string{"reason": "Unused for a week.", "key": last4(key), "override": "The job that used it was moved to a role."}),
 			func(ctx context.Context) error { return sc.leave(ctx, ana) })},
