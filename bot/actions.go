@@ -299,7 +299,7 @@ func (b *Bot) claim(ctx context.Context, c call, p place) error {
 }
 
 func (b *Bot) confirmOwner(ctx context.Context, c call, p place) error {
-	o, err := b.verbs.ConfirmOwner(ctx, c.actor, p.Source, p.Account)
+	o, err := b.verbs.ConfirmOwner(ctx, c.actor, p.Source, p.Account, p.What)
 	return b.told(ctx, c, err, "answer.owner_yes", arg{"Who": user(o.User)})
 }
 

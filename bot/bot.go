@@ -86,7 +86,7 @@ type Owners interface {
 	ReleaseOwners(ctx context.Context, a commands.Actor) (int, error)
 	ClaimOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.Owner, error)
 	AssignOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID, user string) (commands.Owner, error)
-	ConfirmOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.Owner, error)
+	ConfirmOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID, user string) (commands.Owner, error)
 	DeclineOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.Owner, error)
 	ChooseDevice(ctx context.Context, a commands.Actor, source string, account posture.AccountID, device, system string) (commands.Owner, error)
 	MFADone(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (posture.Evidence, commands.Owner, error)

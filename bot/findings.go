@@ -95,14 +95,14 @@ func ownerBlocks(v voice, a commands.AccountView) []slack.Block {
 	tell := button(actTell, value, v.say("button.tell_owner"), v.say("about.tell_owner", arg{"Account": name}))
 	claim := button(actClaim, value, v.say("button.claim"), v.say("about.claim", arg{"Account": name}))
 	assign := button(actAssign, value, v.say("button.assign"), v.say("about.assign", arg{"Account": name}))
-	yes := button(actOwnerYes, value, v.say("button.owner_yes"), v.say("about.owner_yes", arg{"Account": name}))
 
 	o := a.Owner
 	var buttons []*slack.ButtonBlockElement
 	var lines []string
 	if o.Claim != "" {
 		lines = append(lines, v.say("owner.claimed", arg{"Who": user(o.Claim), "By": user(or(o.ClaimBy, o.Claim))}))
-		buttons = append(buttons, yes)
+		buttons = append(buttons, button(actOwnerYes, place{acc.Source, acc.ID, o.Claim}.value(), v.say("button.owner_yes"),
+			v.say("about.owner_yes", arg{"Account": name})))
 	}
 	switch {
 	case o.User != "":

@@ -99,7 +99,7 @@ func parseStep(s string) (remediation.RequestID, int, bool) {
 type place struct {
 	Source  string
 	Account posture.AccountID
-	What    string // a key's fingerprint, a control, a device
+	What    string // a key's fingerprint, a control, a device, whom a claim names
 }
 
 func (p place) value() string { return p.Source + "/" + string(p.Account) + "/" + p.What }

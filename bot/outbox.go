@@ -13,6 +13,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
@@ -265,9 +266,14 @@ func (b *Bot) dm(ctx context.Context, l commands.Lease, channel, to string, a co
 		return b.remember(ctx, keyDMKey(r, to), ref, err)
 	}
 	// Each reminder is a message of its own, or nobody would see it.
-	key := fmt.Sprintf("dm/%s/%s/%s/%d", w.Source, w.Account, to, a.Owner.Told)
+	key := fmt.Sprintf("%s%s/%d", dmKey(w.Source, w.Account), to, a.Owner.Told)
 	_, err := b.show(ctx, key, channel, "", mfaDM(v, a, b.ws.cfg.Channel), true)
 	return err
+}
+
+// dmKey is how the keys of all messages to an account's owners about MFA begin.
+func dmKey(source string, account posture.AccountID) string {
+	return fmt.Sprintf("dm/%s/%s/", source, account)
 }
 
 // keyDMKey names the owner's newest message about a step of a request.
@@ -362,7 +368,8 @@ func channelNotice(v voice, w commands.Work) message {
 	case commands.NoticePaused:
 		blocks = append(blocks, row(button(actResume, "resume", v.say("button.resume"), v.say("about.resume"))))
 	case commands.NoticeClaimed:
-		blocks = append(blocks, row(primary(button(actOwnerYes, value, v.say("button.owner_yes"), v.say("about.owner_yes", about))),
+		claim := place{w.Source, w.Account, w.User}.value()
+		blocks = append(blocks, row(primary(button(actOwnerYes, claim, v.say("button.owner_yes"), v.say("about.owner_yes", about))),
 			button(actShow, value, v.say("button.show"), v.say("about.show", about))))
 	case commands.NoticeEscalated, commands.NoticeDeclined, commands.NoticeBreakGlass:
 		blocks = append(blocks, row(button(actShow, value, v.say("button.show"), v.say("about.show", about)),

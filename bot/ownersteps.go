@@ -2,13 +2,16 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
-// redrawDM brings the owner's message that was clicked up to date.
+// redrawDM brings the owner's message that was clicked up to date. Whoever pressed the button of one elsewhere, which
+// stands on no other message of ours, gets the steps as an answer: no card turns into them.
 func (b *Bot) redrawDM(ctx context.Context, c call, p place, o commands.Owner) error {
 	a, err := b.verbs.View(ctx, p.Source, p.Account)
 	if err != nil {
@@ -16,6 +19,12 @@ func (b *Bot) redrawDM(ctx context.Context, c call, p place, o commands.Owner) e
 	}
 	a.Owner = o
 	key, err := b.board.KeyOf(ctx, c.channel, c.ts)
+	if errors.Is(err, commands.ErrNotFound) || err == nil && !strings.HasPrefix(key, dmKey(p.Source, p.Account)) {
+		if o.User == c.actor.User {
+			b.answer(ctx, c, mfaDM(c.v, a, b.ws.cfg.Channel))
+		}
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("find the owner's message: %w", err)
 	}
@@ -46,7 +55,7 @@ func (b *Bot) mfaDone(ctx context.Context, c call, p place) error {
 		return err
 	}
 	switch {
-	case o.Stage == commands.OwnerFinished || e.MFA.Known() && e.MFA.Value:
+	case e.MFA.Known() && (e.MFA.Value || o.Stage == commands.OwnerFinished):
 		b.sayTo(ctx, c, c.v.say("answer.mfa_yes"))
 	case !e.MFA.Known():
 		why := posture.ReasonUnknown

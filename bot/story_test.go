@@ -640,3 +640,31 @@ func TestWhatIsBeingDecidedIsFinishedAndAcknowledgedAtTheEnd(t *testing.T) {
 		t.Errorf("%d items are left", n)
 	}
 }
+
+func TestNoCardTurnsIntoAnOwnersMessage(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	card := r.card()
+	for _, action := range []string{"owner.done", "owner.device:passkey"} {
+		o, err := r.ws.Click(slacksim.ClickRequest{
+			User: kim, Channel: room, TS: card.TS, ActionID: action, BlockID: "forged", Force: true,
+			Value: json.RawMessage(`"acme/` + string(account) + `/passkey"`),
+		})
+		if err != nil || !o.OK {
+			t.Fatalf("the forged click was not taken: %+v, %v", o, err)
+		}
+	}
+	r.until("both were handled", func() bool { return r.store.waiting() <= 1 }) // the card's own redrawing may wait
+	r.until("the owner is answered", func() bool {
+		n := 0
+		for _, m := range r.messages(room) {
+			if m.EphemeralTo == kim {
+				n++
+			}
+		}
+		return n >= 2
+	})
+	if got := r.card(); got.TS != card.TS || got.Text != card.Text {
+		t.Errorf("the card now says %.300s", got.Text)
+	}
+}

@@ -64,6 +64,23 @@ func (s *Service) live(ctx context.Context, user string) (Person, *Refusal) {
 	return p, nil
 }
 
+// sameAs reports whether a person is also the user, who may have a second account with the same email. One whom Slack does
+// not know any more is somebody else; a directory that does not answer decides nothing.
+func (s *Service) sameAs(ctx context.Context, by remediation.Person, user string) (bool, *Refusal) {
+	if user == "" || by.User == user {
+		return user != "", nil
+	}
+	p, err := s.d.Directory.Person(ctx, user)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		s.d.Log.WarnContext(ctx, "directory did not answer", "user", user, "error", err)
+		return false, &Refusal{Code: WhoUnknown}
+	}
+	return by.Is(remediation.Person{User: p.User, Email: p.Email}), nil
+}
+
 // among reports whether a live person belongs to the people. unread names the groups that could not be read.
 func (s *Service) among(ctx context.Context, who People, user string) (yes bool, unread []string) {
 	if slices.Contains(who.Users, user) {

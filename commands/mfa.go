@@ -87,16 +87,20 @@ func (s *Service) claim(ctx context.Context, a Actor, act, source string, accoun
 	})
 }
 
-// ConfirmOwner confirms a claim. Under the two-person rule it is not confirmed by whoever made it.
-func (s *Service) ConfirmOwner(ctx context.Context, a Actor, source string, account posture.AccountID) (Owner, error) {
+// ConfirmOwner confirms the claim that the person saw, which names user as the owner; another one that came since is not
+// confirmed with it. Under the two-person rule it is not confirmed by whoever made it, nor by whom it names.
+func (s *Service) ConfirmOwner(ctx context.Context, a Actor, source string, account posture.AccountID, user string) (Owner, error) {
 	o, err := s.answerOwner(ctx, a, ownerClick{
 		act: "confirm_owner", right: ActConfirm, source: source, id: account,
 		change: func(by remediation.Person, o Owner) (Owner, audit.Action, []Item, error) {
 			switch {
 			case o.Claim == "":
 				return o, "", nil, &Refusal{Code: AlreadySo}
-			case s.cfg.Policy.TwoPerson && (by.User == o.Claim || by.User == o.ClaimBy):
-				return o, "", nil, &Refusal{Code: RefusalCode(remediation.RefuseOwn)}
+			case o.Claim != user:
+				return o, "", nil, &Refusal{Code: RefusalCode(remediation.RefuseOutdated)}
+			}
+			if no := s.notOwnClaim(ctx, by, o); no != nil {
+				return o, "", nil, no
 			}
 			o.User, o.How, o.Claim, o.ClaimBy = o.Claim, OwnerByClaim, "", ""
 			o.Not = slices.DeleteFunc(slices.Clone(o.Not), func(u string) bool { return u == o.User })
@@ -105,6 +109,23 @@ func (s *Service) ConfirmOwner(ctx context.Context, a Actor, source string, acco
 		},
 	})
 	return o, err
+}
+
+// notOwnClaim refuses whoever made a claim and whom it names, also under a second account.
+func (s *Service) notOwnClaim(ctx context.Context, by remediation.Person, o Owner) *Refusal {
+	if !s.cfg.Policy.TwoPerson {
+		return nil
+	}
+	for _, user := range []string{o.Claim, o.ClaimBy} {
+		same, no := s.sameAs(ctx, by, user)
+		if no == nil && same {
+			no = &Refusal{Code: RefusalCode(remediation.RefuseOwn)}
+		}
+		if no != nil {
+			return no
+		}
+	}
+	return nil
 }
 
 // DeclineOwner is "Not my account". The channel is told, and the next one in the order of search is written to.
@@ -189,9 +210,13 @@ func (s *Service) MFADone(ctx context.Context, a Actor, source string, account p
 	o, err = s.answerOwner(ctx, a, ownerClick{
 		act: "mfa_done", right: ActOwner, source: source, id: account,
 		change: func(_ remediation.Person, o Owner) (Owner, audit.Action, []Item, error) {
-			o.Stage = OwnerAnswered
-			if f.Status == posture.Passed || f.Status == posture.NotApplicable {
+			switch {
+			case f.Status == posture.Passed, f.Status == posture.NotApplicable:
 				o = finishedMFA(o, s.d.Now())
+			case o.Stage == OwnerTold:
+				o.Stage = OwnerAnswered // whoever was not written to yet has not answered, and is still to be written to
+			case o.Stage == OwnerFinished && f.Status == posture.Failed:
+				o = unfinishedMFA(o)
 			}
 			return o, audit.OwnerConfirmed, nil, nil
 		},

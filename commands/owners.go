@@ -76,8 +76,7 @@ func (s *Service) sweep(ctx context.Context, l Look, released bool) (o Owner, fr
 		return o, false, nil
 	}
 	if o.Stage == OwnerFinished {
-		o.Stage, o.Told = OwnerUntold, 0
-		o.ToldAt, o.Escalated, o.DoneAt = time.Time{}, time.Time{}, time.Time{}
+		o = unfinishedMFA(o)
 	}
 	if o.Stage != OwnerUntold && o.Stage != OwnerGaveUp && (o.Stage != OwnerHeld || !released) {
 		return o, false, nil
@@ -105,6 +104,13 @@ func (s *Service) sweep(ctx context.Context, l Look, released bool) (o Owner, fr
 
 func finishedMFA(o Owner, now time.Time) Owner {
 	o.Stage, o.DoneAt, o.RemindAt = OwnerFinished, now, time.Time{}
+	return o
+}
+
+// unfinishedMFA begins anew with an owner whose account has lost its MFA.
+func unfinishedMFA(o Owner) Owner {
+	o.Stage, o.Told = OwnerUntold, 0
+	o.ToldAt, o.Escalated, o.DoneAt = time.Time{}, time.Time{}, time.Time{}
 	return o
 }
 

@@ -181,15 +181,15 @@ func TestAClaimCountsAfterAnApproverConfirmedIt(t *testing.T) {
 	}
 	_, err = w.s.ClaimOwner(t.Context(), who(ownerUser), "acme", lab)
 	w.wantRefusal(err, commands.AlreadySo)
-	_, err = w.s.ConfirmOwner(t.Context(), who(requester), "acme", lab)
+	_, err = w.s.ConfirmOwner(t.Context(), who(requester), "acme", lab, ownerUser)
 	w.wantRefusal(err, commands.NotApprover)
-	if o, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab); err != nil || o.User != ownerUser || o.How != commands.OwnerByClaim {
+	if o, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, ownerUser); err != nil || o.User != ownerUser || o.How != commands.OwnerByClaim {
 		t.Fatalf("confirmed: %+v, %v", o, err)
 	}
 	if _, err = w.s.AssignOwner(t.Context(), who(approver), "acme", lab, second); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab)
+	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, second)
 	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOwn))
 	_, err = w.s.AssignOwner(t.Context(), who(approver), "acme", lab, guest)
 	w.wantRefusal(err, commands.IsGuest)
@@ -200,5 +200,56 @@ func TestAClaimCountsAfterAnApproverConfirmedIt(t *testing.T) {
 	o = w.owner(lab)
 	if o.User != "" || !slices.Contains(o.Not, ownerUser) || len(w.notices(commands.NoticeDeclined)) != 1 {
 		t.Errorf("declined: %+v", o)
+	}
+}
+
+func TestAClaimIsConfirmedAsItWasSeenAndByNobodysSecondAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() {
+		w.people["U0TWIN"] = commands.Person{User: "U0TWIN", Team: team, Email: "U0APPROVE@EXAMPLE.COM"}
+		w.channel["U0TWIN"] = true
+	})
+	w.scan()
+	if _, err := w.s.AssignOwner(t.Context(), who(requester), "acme", lab, ownerUser); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.AssignOwner(t.Context(), who(requester), "acme", lab, second); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, ownerUser)
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOutdated))
+	if _, err = w.s.ClaimOwner(t.Context(), who("U0TWIN"), "acme", lab); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, "U0TWIN")
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOwn))
+	if o, err := w.s.ConfirmOwner(t.Context(), who(second), "acme", lab, "U0TWIN"); err != nil || o.User != "U0TWIN" {
+		t.Errorf("somebody else's confirmation left %+v, %v", o, err)
+	}
+}
+
+func TestSomebodyWhoWasNotWrittenToYetHasNotAnswered(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.scan()
+	if _, o, err := w.s.MFADone(t.Context(), who(approver), "acme", member); err != nil || o.Stage != commands.OwnerHeld {
+		t.Fatalf("an approver's Done made the held owner %q, %v", o.Stage, err)
+	}
+	if n, err := w.s.ReleaseOwners(t.Context(), who(approver)); err != nil || n != 1 {
+		t.Errorf("released %d, %v", n, err)
+	}
+	w.settle()
+	w.at(func() { w.accounts[member].mfa = true })
+	if _, o, err := w.s.MFADone(t.Context(), who(ownerUser), "acme", member); err != nil || o.Stage != commands.OwnerFinished {
+		t.Fatalf("finished: %+v, %v", o, err)
+	}
+	w.at(func() { w.accounts[member].mfa = false })
+	if _, o, err := w.s.MFADone(t.Context(), who(ownerUser), "acme", member); err != nil || o.Stage == commands.OwnerFinished {
+		t.Fatalf("the device was taken away again, and the owner is %q, %v", o.Stage, err)
+	}
+	w.scan()
+	if o := w.owner(member); o.Stage != commands.OwnerTold {
+		t.Errorf("after the next look the owner is %q, want to be written to again", o.Stage)
 	}
 }

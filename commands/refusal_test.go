@@ -481,3 +481,18 @@ func TestNoWholeKeyIsOnRecord(t *testing.T) {
 		}
 	}
 }
+
+func TestNobodyResumesTheirOwnPauseFromASecondAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.Approvers.Users = append(c.Approvers.Users, "U0TWIN") })
+	w.at(func() {
+		w.people["U0TWIN"] = commands.Person{User: "U0TWIN", Team: team, Email: "U0APPROVE@EXAMPLE.COM"}
+	})
+	if err := w.s.Pause(t.Context(), who(approver), "look first"); err != nil {
+		t.Fatal(err)
+	}
+	w.wantRefusal(w.s.Resume(t.Context(), who("U0TWIN")), commands.RefusalCode(remediation.RefuseOwn))
+	if err := w.s.Resume(t.Context(), who(second)); err != nil {
+		t.Errorf("somebody else's resume: %v", err)
+	}
+}

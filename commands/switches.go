@@ -15,7 +15,7 @@ import (
 // Pause stops every changing call but undos, until somebody else resumes. One approver may do it alone.
 func (s *Service) Pause(ctx context.Context, a Actor, reason string) error {
 	reason = tidy(reason)
-	return s.flip(ctx, a, ActPause, reason, func(sw Switch) (Switch, *Refusal) {
+	return s.flip(ctx, a, ActPause, reason, func(_ remediation.Person, sw Switch) (Switch, *Refusal) {
 		switch {
 		case sw.Paused:
 			return sw, &Refusal{Code: AlreadySo, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
@@ -28,19 +28,25 @@ func (s *Service) Pause(ctx context.Context, a Actor, reason string) error {
 
 // Resume ends a pause. Under the two-person rule it takes an approver who is not the one who paused.
 func (s *Service) Resume(ctx context.Context, a Actor) error {
-	return s.flip(ctx, a, ActResume, "", func(sw Switch) (Switch, *Refusal) {
-		switch {
-		case !sw.Paused:
+	return s.flip(ctx, a, ActResume, "", func(by remediation.Person, sw Switch) (Switch, *Refusal) {
+		if !sw.Paused {
 			return sw, &Refusal{Code: AlreadySo, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
-		case s.cfg.Policy.TwoPerson && sw.By == a.User:
-			return sw, &Refusal{Code: RefusalCode(remediation.RefuseOwn), Args: map[string]string{"by": sw.By}}
+		}
+		if s.cfg.Policy.TwoPerson {
+			switch same, no := s.sameAs(ctx, by, sw.By); {
+			case no != nil:
+				return sw, no
+			case same:
+				return sw, &Refusal{Code: RefusalCode(remediation.RefuseOwn), Args: map[string]string{"by": sw.By}}
+			}
 		}
 		return Switch{By: a.User}, nil
 	})
 }
 
-func (s *Service) flip(ctx context.Context, a Actor, act, reason string, decide func(Switch) (Switch, *Refusal)) error {
-	if _, no := s.permit(ctx, a, act, ""); no != nil {
+func (s *Service) flip(ctx context.Context, a Actor, act, reason string, decide func(remediation.Person, Switch) (Switch, *Refusal)) error {
+	by, no := s.permit(ctx, a, act, "")
+	if no != nil {
 		return s.refused(ctx, a, subject{act: act}, no)
 	}
 	for range rounds {
@@ -48,7 +54,7 @@ func (s *Service) flip(ctx context.Context, a Actor, act, reason string, decide 
 		if err != nil {
 			return fmt.Errorf("read the pause switch: %w", err)
 		}
-		next, no := decide(was)
+		next, no := decide(by, was)
 		if no != nil {
 			return s.refused(ctx, a, subject{act: act}, no)
 		}
