@@ -23,7 +23,11 @@ func TestACrashAnywhereDeletesOnceAndLosesNothing(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			scanned := template(t, d)
 			lives := lives{d: d, scanned: scanned}
-			for _, p := range plans() {
+			chosen := plans()
+			if sizeOf(t) == quick && d.name == "postgres" {
+				chosen = chosen[:1] // each life has a database of its own, and making one takes longer than the life
+			}
+			for _, p := range chosen {
 				first := newLife(newWorld(t, d.copy(t, scanned)), p)
 				points := first.live()
 				if len(points) < 150 {
@@ -69,7 +73,7 @@ func (l *lives) plan(t *testing.T, p plan, points []point) {
 		var dies bool
 		switch sizeOf(t) {
 		case quick:
-			dies = call && !kinds[at.name] || random.IntN(60) == 0
+			dies = call && !kinds[at.name] || random.IntN(150) == 0
 		case full:
 			dies = p.status == "" || effect || call || random.IntN(6) == 0
 		case long:
@@ -80,7 +84,7 @@ func (l *lives) plan(t *testing.T, p plan, points []point) {
 			l.all = append(l.all, doomed{p, []death{{at: at}}})
 		}
 	}
-	pairs := pick(t, 2, 20, 0)
+	pairs := pick(t, 1, 20, 0)
 	if sizeOf(t) == long {
 		for _, at := range points {
 			for j := range points {
