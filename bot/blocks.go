@@ -26,13 +26,13 @@ const (
 	maxLabel       = 2000
 	maxPlaceholder = 150
 	maxElements    = 10 // of a context block
+	maxOverflow    = 5
 )
 
 // message is what is posted: blocks, and the same in words.
 type message struct {
 	Text   string        `json:"text"`
 	Blocks []slack.Block `json:"blocks"`
-	same   string        // what identifies what it shows, where not all of it counts
 }
 
 // say makes a message of blocks. More blocks than a message may have are cut with a line that says so.
@@ -131,6 +131,11 @@ func danger(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
 	return b
 }
 
+// menu is the three dots that open a few choices, for what is rarely wanted. Slack takes five at most.
+func menu(id string, options ...*slack.OptionBlockObject) *slack.OverflowBlockElement {
+	return slack.NewOverflowBlockElement(id, firsts(options, maxOverflow)...)
+}
+
 // link is a button that opens a page. Slack reports the click on it too, so it has an id that is answered by nothing.
 func link(n, label, url string) *slack.ButtonBlockElement {
 	b := button(actLink+":"+n, "", label, "")
@@ -175,6 +180,9 @@ func spoken(blocks []slack.Block) string {
 			if b.Accessory != nil && b.Accessory.ButtonElement != nil {
 				lines = append(lines, labels([]slack.BlockElement{b.Accessory.ButtonElement}))
 			}
+			if b.Accessory != nil && b.Accessory.OverflowElement != nil {
+				lines = append(lines, labels([]slack.BlockElement{b.Accessory.OverflowElement}))
+			}
 		case *slack.ContextBlock:
 			for _, e := range b.ContextElements.Elements {
 				if t, ok := e.(*slack.TextBlockObject); ok {
@@ -194,8 +202,13 @@ func spoken(blocks []slack.Block) string {
 func labels(elements []slack.BlockElement) string {
 	var names []string
 	for _, e := range elements {
-		if b, ok := e.(*slack.ButtonBlockElement); ok {
-			names = append(names, "["+b.Text.Text+"]")
+		switch e := e.(type) {
+		case *slack.ButtonBlockElement:
+			names = append(names, "["+e.Text.Text+"]")
+		case *slack.OverflowBlockElement:
+			for _, o := range e.Options {
+				names = append(names, "["+o.Text.Text+"]")
+			}
 		}
 	}
 	return strings.Join(names, " ")

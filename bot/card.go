@@ -29,7 +29,7 @@ func card(v voice, a commands.AccountView) message {
 	acc := a.Look.Evidence.Account
 	name := outside(acc.Label(), nameLength).plain()
 	blocks := []slack.Block{
-		heading(name + " · " + headline(v, a)),
+		heading(mark(a) + " " + name + " · " + headline(v, a)),
 		small(accountLine(v, a.Look)),
 	}
 	if s := switches(v, a.Paused, a.DryRun); s != "" {
@@ -79,7 +79,7 @@ func accountLine(v voice, l commands.Look) string {
 	if a.Source != "" {
 		parts = append(parts, outside(a.Source, shortName).mrkdwn())
 	}
-	if a.Unit != "" && a.Unit != "/" {
+	if a.Unit != "" && a.Unit != "/" && !strings.Contains(a.Unit, "/ou-") { // ids say nothing to anybody
 		parts = append(parts, outside(a.Unit, shortName).mrkdwn())
 	}
 	if a.Role != posture.RoleUnknown && v.has("role."+string(a.Role)) {
@@ -89,6 +89,45 @@ func accountLine(v voice, l commands.Look) string {
 		parts = append(parts, v.say("card.checked", arg{"When": v.when(l.Evidence.At)}))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// The marks by which an eye finds its way down a channel. They repeat what the words say.
+const (
+	markWaits   = "⏳"
+	markWatched = "👀"
+	markDone    = "✅"
+	markUnread  = "⚪"
+)
+
+// mark is the headline in one sign.
+func mark(a commands.AccountView) string {
+	for _, k := range a.Keys {
+		switch {
+		case k.Open == nil:
+		case k.Open.State == remediation.Inactive && k.Open.Remaining() > 0:
+			return markWatched
+		default:
+			return markWaits
+		}
+	}
+	failed, gaps := sortFindings(a.Look.Findings, a.Mutes)
+	return worst(failed, gaps)
+}
+
+// worst is the sign of what was found, worst first.
+func worst(failed, gaps []posture.Finding) string {
+	switch {
+	case len(failed) > 0 && failed[0].Severity == posture.Critical:
+		return "🔴"
+	case len(failed) > 0 && failed[0].Severity == posture.High:
+		return "🟠"
+	case len(failed) > 0:
+		return "🟡"
+	case len(gaps) > 0:
+		return markUnread
+	default:
+		return markDone
+	}
 }
 
 func switches(v voice, p commands.Switch, dry bool) string {
@@ -219,7 +258,8 @@ func lastUse(v voice, k posture.Key) string {
 	if k.LastUsed.IsZero() {
 		return v.say("key.never")
 	}
-	parts := []string{v.ago(k.LastUsed)}
+	// A card stands for days, so it names the time and not how long ago that was.
+	parts := []string{v.when(k.LastUsed)}
 	if k.UsedService != "" {
 		parts = append(parts, outside(k.UsedService, 40).mrkdwn())
 	}

@@ -29,16 +29,9 @@ const (
 
 // digest draws the message and the messages of its thread.
 func digest(v voice, d commands.Digest) (message, []message) {
-	blocks := []slack.Block{
-		heading(v.say("digest.title", arg{"Scanned": d.Coverage.Scanned, "Listed": d.Coverage.Listed})),
-		small(coverageLines(v, d)...),
-	}
-	if s := cautions(v, d); s != "" {
-		blocks = append(blocks, para(s))
-	}
-	blocks = append(blocks, para(changeLines(v, d)))
-	if pairs := countPairs(v, d.Counts); len(pairs) > 0 {
-		blocks = append(blocks, facts("", pairs...))
+	blocks := digestTop(v, d, 24)
+	if long(blocks) > digestRoom-500 {
+		blocks = digestTop(v, d, 0)
 	}
 
 	tail := digestTail(v, d, waitingRows)
@@ -57,6 +50,19 @@ func digest(v voice, d commands.Digest) (message, []message) {
 		blocks = append(blocks, small(v.say("digest.more", arg{"Count": rest})))
 	}
 	return newMessage(v, append(blocks, tail...)), digestThread(v, d, shown)
+}
+
+// digestTop is what comes before the accounts. Names in the changes are cut to a length, or left out.
+func digestTop(v voice, d commands.Digest, names int) []slack.Block {
+	blocks := []slack.Block{
+		heading(v.say("digest.title", arg{"Scanned": d.Coverage.Scanned, "Listed": d.Coverage.Listed, "Failing": d.FailingAll})),
+		small(coverageLines(v, d)...),
+	}
+	if s := cautions(v, d); s != "" {
+		blocks = append(blocks, para(s))
+	}
+	blocks = append(blocks, para(changeLines(v, d, names)))
+	return append(blocks, countBlocks(v, d.Counts)...)
 }
 
 // long is how many characters the top-level text of the blocks would have, were it not cut.
@@ -134,7 +140,7 @@ func groupList(groups []string) string {
 func accountName(id posture.AccountID) string { return "`" + outside(string(id), 20).mrkdwn() + "`" }
 
 // changeLines say what got worse and better since the last digest: in numbers, and the first few by name.
-func changeLines(v voice, d commands.Digest) string {
+func changeLines(v voice, d commands.Digest, length int) string {
 	changes := d.Changes
 	if len(changes) == 0 {
 		return v.say("digest.no_change")
@@ -149,12 +155,18 @@ func changeLines(v voice, d commands.Digest) string {
 			parts = append(parts, v.say("change."+string(c), arg{"Count": n}))
 		}
 	}
+	names := map[posture.AccountID]string{}
+	for _, r := range d.Failing {
+		if length > 0 {
+			names[r.Account.ID] = "*" + outside(r.Account.Label(), length).mrkdwn() + "* "
+		}
+	}
 	for _, c := range firsts(changes, 5) {
 		f := c.After
 		if f.Control == "" {
 			f = c.Before
 		}
-		lines = append(lines, v.say("change.line."+string(c.Change), arg{"Account": place{c.Key.Source, f.Account, ""}.shown(), "Control": title(v, f.Control)}))
+		lines = append(lines, v.say("change.line."+string(c.Change), arg{"Account": names[f.Account] + place{c.Key.Source, f.Account, ""}.shown(), "Control": title(v, f.Control)}))
 	}
 	s := v.say("digest.changes", arg{"Changes": v.list(parts)}) + "\n" + strings.Join(lines, "\n")
 	if n := len(changes) - len(lines); n > 0 {
@@ -171,28 +183,40 @@ func (p place) shown() string {
 	return accountName(p.Account)
 }
 
-// countPairs are the numbers by control: only what fails or could not be read.
-func countPairs(v voice, counts map[posture.Control]map[posture.Status]int) []string {
-	var pairs []string
+// countBlocks are the numbers by control: what fails, and in small type what could not be read.
+func countBlocks(v voice, counts map[posture.Control]map[posture.Status]int) []slack.Block {
+	var failed, unread []string
 	for _, c := range posture.Controls() {
-		failed, unread := counts[c.Slug][posture.Failed], counts[c.Slug][posture.NotAvailable]
-		if failed == 0 && unread == 0 {
-			continue
+		if n := counts[c.Slug][posture.Failed]; n > 0 {
+			failed = append(failed, "*"+itoa(n)+"* "+fails(v, c.Slug))
 		}
-		s := v.say("count.failed", arg{"Count": failed})
-		if unread > 0 {
-			s += " · " + v.say("count.unread", arg{"Count": unread})
+		if n := counts[c.Slug][posture.NotAvailable]; n > 0 {
+			unread = append(unread, v.say("count.one", arg{"Control": title(v, c.Slug), "Number": n}))
 		}
-		pairs = append(pairs, title(v, c.Slug), s)
 	}
-	return pairs
+	var blocks []slack.Block
+	if len(failed) > 0 {
+		blocks = append(blocks, para(v.say("count.failed", arg{"What": strings.Join(failed, " · ")})))
+	}
+	if len(unread) > 0 {
+		blocks = append(blocks, small(v.say("count.unread", arg{"What": strings.Join(unread, " · ")})))
+	}
+	return blocks
+}
+
+// fails says in two or three words what it means that a control fails.
+func fails(v voice, c posture.Control) string {
+	if id := "fails." + string(c); v.has(id) {
+		return v.say(id)
+	}
+	return title(v, c)
 }
 
 // rowLine is an account in one line: its name, its id, what fails.
 func rowLine(v voice, r commands.Row, names int) string {
 	var failing []string
 	for _, f := range r.Failed {
-		failing = append(failing, title(v, f.Control))
+		failing = append(failing, fails(v, f.Control))
 	}
 	said := v.list(failing)
 	switch {
@@ -210,7 +234,7 @@ func rowLine(v voice, r commands.Row, names int) string {
 	if r.Open > 0 {
 		said += " · " + v.say("row.open", arg{"Count": r.Open})
 	}
-	return "*" + outside(r.Account.Label(), names).mrkdwn() + "* " + accountName(r.Account.ID) + "\n" + said
+	return worst(r.Failed, r.Gaps) + " *" + outside(r.Account.Label(), names).mrkdwn() + "* " + accountName(r.Account.ID) + "\n" + said
 }
 
 // rowBlock is an account in a list, with the button that opens it.
@@ -281,15 +305,16 @@ func requestArgs(v voice, r remediation.Request) arg {
 	}
 }
 
-// digestThread is the rest: failing accounts that had no room, and the organizational units.
+// digestThread is the rest: the organizational units, which sum up what no thread has room for, and then the failing
+// accounts that had no room above.
 func digestThread(v voice, d commands.Digest, shown int) []message {
 	var lines []string
-	for _, r := range d.Failing[min(shown, len(d.Failing)):] {
-		lines = append(lines, strings.Replace(rowLine(v, r, shortName), "\n", " · ", 1))
-	}
 	if units := unitLines(v, d.Units); len(units) > 0 {
 		lines = append(lines, "*"+v.say("digest.units")+"*")
 		lines = append(lines, units...)
+	}
+	for _, r := range d.Failing[min(shown, len(d.Failing)):] {
+		lines = append(lines, strings.Replace(rowLine(v, r, shortName), "\n", " · ", 1))
 	}
 	parts := chunk(lines, threadRoom)
 	if len(parts) > threadParts {

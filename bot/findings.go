@@ -25,10 +25,15 @@ func findingBlocks(v voice, a commands.AccountView) []slack.Block {
 	failed = slices.DeleteFunc(failed, func(f posture.Finding) bool { return f.Control == posture.RootAccessKey && len(a.Keys) > 0 })
 	acc := a.Look.Evidence.Account
 	var blocks []slack.Block
-	for _, f := range failed {
-		about := v.say("about.mute", arg{"Control": title(v, f.Control)})
-		mute := button(actMute+":"+string(f.Control), place{acc.Source, acc.ID, string(f.Control)}.value(), v.say("button.mute"), about)
-		blocks = append(blocks, paraWith("*"+title(v, f.Control)+"* · "+severity(v, f.Severity)+"\n"+sentence(v, f), mute))
+	for part := range slices.Chunk(failed, maxOverflow) {
+		var lines []string
+		var mutes []*slack.OptionBlockObject
+		for _, f := range part {
+			lines = append(lines, "*"+title(v, f.Control)+"* · "+severity(v, f.Severity)+" · "+sentence(v, f))
+			what := plain(v.say("menu.mute", arg{"Control": title(v, f.Control)}), maxButtonText)
+			mutes = append(mutes, slack.NewOptionBlockObject(place{acc.Source, acc.ID, string(f.Control)}.value(), what, nil))
+		}
+		blocks = append(blocks, paraWith(strings.Join(lines, "\n"), menu(actMute, mutes...)))
 	}
 	if len(failed) == 0 && len(gaps) == 0 && len(a.Keys) == 0 && len(a.Look.Findings) > 0 {
 		id := "card.fine"

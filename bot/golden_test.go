@@ -210,7 +210,7 @@ func answers(v voice, name string) []drawn {
 		commands.NoticeDeclined, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked,
 	} {
 		w := commands.Work{Notice: k, By: ben, User: olive, Source: "acme", Account: "222222222222", Reason: name, Count: 3, What: "acme", Accounts: []commands.Place{{Source: name, Account: "222222222222"}}}
-		all = append(all, ofMessage("notice "+string(k), channelNotice(v, w)))
+		all = append(all, ofMessage("notice "+string(k), channelNotice(v, w, nil)))
 	}
 	return all
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
@@ -46,8 +47,8 @@ func listWith(v voice, l commands.List, names int) message {
 	blocks := []slack.Block{heading(v.say("list.title", arg{"Scanned": l.Coverage.Scanned, "Listed": l.Coverage.Listed}))}
 	if l.Query != "" {
 		blocks = append(blocks, para(v.say("list.query", arg{"Query": outside(l.Query, 80), "Count": l.Total})))
-	} else if pairs := countPairs(v, l.Counts); len(pairs) > 0 {
-		blocks = append(blocks, facts("", pairs...))
+	} else {
+		blocks = append(blocks, countBlocks(v, l.Counts)...)
 	}
 	if s := whyNot(v, l.Coverage); s != "" {
 		blocks = append(blocks, small(s))
@@ -71,7 +72,20 @@ func running(v voice, r *commands.Run) []slack.Block {
 	if r == nil {
 		return nil
 	}
-	return []slack.Block{small(v.say("list.running", arg{"Scanned": r.Scanned + r.Failed, "Listed": r.Listed, "When": v.when(r.Started)}))}
+	said := v.say("list.running", runArgs(v, *r))
+	if r.Again > 0 {
+		said += " " + v.say("list.running_again", arg{"Count": r.Again})
+	}
+	if !r.Ends.IsZero() {
+		said += " " + v.say("list.running_ends", arg{"When": v.when(r.Ends)})
+	}
+	return []slack.Block{small(said)}
+}
+
+// runArgs say how far a check is.
+func runArgs(v voice, r commands.Run) arg {
+	done, of := r.Progress()
+	return arg{"Scanned": done, "Listed": of, "When": v.when(r.Started)}
 }
 
 func pager(v voice, l commands.List) []*slack.ButtonBlockElement {
@@ -103,7 +117,7 @@ func keysWith(v voice, all []commands.AccountView, names int) message {
 		lines := []string{"*" + outside(acc.Label(), names).mrkdwn() + "* " + accountName(acc.ID)}
 		for _, k := range a.Keys {
 			lines = append(lines, v.say("keys.line", arg{
-				"Key": keyName(v, k.Key), "Status": keyFacts(v, a, k)[1], "Created": v.day(k.Key.Created), "Used": lastUse(v, k.Key),
+				"Key": "`" + keyShort(v, k.Key) + "`", "Status": keyFacts(v, a, k)[1], "Created": v.day(k.Key.Created), "Used": usedLine(v, k.Key),
 			}))
 			if k.Open != nil {
 				lines = append(lines, v.say(stateTitle(*k.Open)))
@@ -116,6 +130,20 @@ func keysWith(v voice, all []commands.AccountView, names int) message {
 		blocks = append(blocks, small(v.say("keys.more", arg{"Count": n})))
 	}
 	return newMessage(v, blocks)
+}
+
+func keyShort(v voice, k posture.Key) string {
+	if k.ID == "" {
+		return v.say("keys.no_id")
+	}
+	return k.ID.Mask()
+}
+
+func usedLine(v voice, k posture.Key) string {
+	if k.LastUsed.IsZero() {
+		return v.say("keys.never")
+	}
+	return v.say("keys.used", arg{"Used": lastUse(v, k)})
 }
 
 // status answers how the bot itself is.
@@ -201,7 +229,11 @@ func queueLine(v voice, s commands.Status) string {
 // requests lists what is open, or everything, newest first.
 func requests(v voice, all []remediation.Request, everything bool) message {
 	if len(all) == 0 {
-		return newMessage(v, []slack.Block{para(v.say("requests.none"))})
+		id := "requests.none"
+		if everything {
+			id = "requests.none_all"
+		}
+		return newMessage(v, []slack.Block{para(v.say(id))})
 	}
 	id := "requests.title"
 	if everything {
@@ -256,7 +288,7 @@ func home(v voice, l commands.List, waiting []remediation.Request) slack.HomeTab
 	if len(waiting) > 0 {
 		blocks = append(blocks, heading(v.say("home.waiting", arg{"Count": len(waiting)})))
 		for _, r := range firsts(waiting, 10) {
-			blocks = append(blocks, para(v.say("requests.line", requestArgs(v, r))))
+			blocks = append(blocks, para(v.say("home.line", requestArgs(v, r))))
 			if b := stepButtons(v, r); len(b) > 0 {
 				blocks = append(blocks, row(b...))
 			}

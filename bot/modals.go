@@ -84,7 +84,11 @@ func (f form) keyFacts() slack.Block {
 	k := f.key()
 	view := f.preview.View
 	pairs := keyFacts(f.v, view, commands.KeyView{Key: k, Deactivate: f.means()})
-	return facts("*"+keyName(f.v, k)+"*", pairs[:6]...)
+	pairs = pairs[:6]
+	if r := f.preview.Request; r != nil && r.Watched > 0 {
+		pairs = append(pairs, f.v.say("key.watched"), f.v.say("key.watched.for", arg{"Span": f.v.span(r.Watched), "When": f.v.when(r.WatchFrom)}))
+	}
+	return facts("*"+keyName(f.v, k)+"*", pairs...)
 }
 
 func (f form) means() remediation.Means {

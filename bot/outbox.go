@@ -118,9 +118,6 @@ func (b *Bot) remember(ctx context.Context, key string, ref commands.MessageRef,
 
 // hash identifies what a message shows.
 func (m message) hash() string {
-	if m.same != "" {
-		return m.same
-	}
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return ""
@@ -147,11 +144,10 @@ func (b *Bot) card(ctx context.Context, p place, post bool) (commands.MessageRef
 	for _, k := range a.Keys {
 		post = post || k.Open != nil
 	}
-	m := card(b.voice(""), a)
-	// That an account was looked at again is no reason to send its card: every check would redraw every card.
+	// That an account was looked at again is no reason to send its card. So the card does not say when that was, or it
+	// would look as if nobody had looked since.
 	a.Look.Evidence.At = time.Time{}
-	m.same = card(b.voice(""), a).hash()
-	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", m, post)
+	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", card(b.voice(""), a), post)
 }
 
 // tell writes a line in the card's thread, and brings the owner's message up to date.
@@ -336,11 +332,24 @@ func (b *Bot) notice(ctx context.Context, l commands.Lease, w commands.Work) err
 	if l.Attempts > 1 && err == nil {
 		return nil
 	}
-	_, err = b.postNew(ctx, key, b.ws.cfg.Channel, "", channelNotice(b.voice(""), w), unsure && l.Attempts > 1)
+	_, err = b.postNew(ctx, key, b.ws.cfg.Channel, "", channelNotice(b.voice(""), w, b.named(ctx, w.Accounts)), unsure && l.Attempts > 1)
 	return err
 }
 
-func channelNotice(v voice, w commands.Work) message {
+// named are lines that name accounts. Owners are not mentioned, which would write to them before anybody released that.
+func (b *Bot) named(ctx context.Context, places []commands.Place) []string {
+	var lines []string
+	for _, p := range firsts(places, 10) {
+		s := accountName(p.Account)
+		if a, err := b.verbs.View(ctx, p.Source, p.Account); err == nil {
+			s = "*" + outside(a.Look.Evidence.Account.Label(), shortName).mrkdwn() + "* " + s
+		}
+		lines = append(lines, s)
+	}
+	return lines
+}
+
+func channelNotice(v voice, w commands.Work, accounts []string) message {
 	id := "notice." + string(w.Notice)
 	if !v.has(id) {
 		id = "notice.unknown"
@@ -353,12 +362,8 @@ func channelNotice(v voice, w commands.Work) message {
 		"By": user(w.By), "Who": user(w.User), "Account": where, "Reason": quote(w.Reason), "Count": w.Count,
 		"What": "`" + outside(or(w.What, string(w.Notice)), 60).mrkdwn() + "`",
 	}))}
-	var lines []string
-	for _, p := range firsts(w.Accounts, 10) {
-		lines = append(lines, accountName(p.Account)+" "+outside(p.Source, shortName).mrkdwn())
-	}
-	if len(lines) > 0 {
-		blocks = append(blocks, small(strings.Join(lines, "\n")))
+	if len(accounts) > 0 {
+		blocks = append(blocks, para(strings.Join(accounts, "\n")))
 	}
 	value := place{w.Source, w.Account, ""}.value()
 	about := arg{"Account": string(w.Account)}

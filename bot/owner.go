@@ -36,15 +36,28 @@ func mfaDM(v voice, a commands.AccountView, channel string) message {
 	case a.Block.Attached:
 		return newMessage(v, append(blocks, para(v.say("dm.blocked", arg{"Channel": channelName(channel)})), row(later(v, value)...)))
 	}
-	blocks = append(blocks, para(v.say("dm.why", arg{"Account": name})))
-	if centralizedMember(a.Look.Evidence) {
-		blocks = append(blocks, para(v.say("dm.better", arg{"Channel": channelName(channel)})))
+	if o.Device == "" { // whoever has chosen a device has read why
+		blocks = append(blocks, para(v.say("dm.why", arg{"Account": name, "Lack": v.say("dm.lack." + lack(a.Look.Findings))})))
+		if centralizedMember(a.Look.Evidence) {
+			blocks = append(blocks, para(v.say("dm.better", arg{"Channel": channelName(channel)})))
+		}
 	}
 	if o.Stage == commands.OwnerAnswered {
 		blocks = append(blocks, para(v.say("dm.not_yet")))
 	}
 	blocks = append(blocks, wizard(v, a, value)...)
 	return newMessage(v, append(blocks, small(v.say("dm.promise", arg{"Channel": channelName(channel)}))))
+}
+
+// lack names what the account's MFA lacks, worst first.
+func lack(all []posture.Finding) string {
+	failed, _ := sortFindings(all, nil)
+	for _, f := range failed {
+		if f.Control == posture.RootMFA || f.Control == posture.RootHardwareMFA || f.Control == posture.RootBackupMFA {
+			return string(f.Control)
+		}
+	}
+	return string(posture.RootMFA)
 }
 
 // wizard is the part of the message that changes as the owner chooses.

@@ -145,7 +145,7 @@ func (b *Bot) action(ctx context.Context, c call, i slack.InteractionCallback) {
 		b.sayTo(ctx, c, c.v.say("answer.unknown_button"))
 		return
 	}
-	b.refuse(ctx, c, do(ctx, c, a.Value))
+	b.refuse(ctx, c, do(ctx, c, or(a.Value, a.SelectedOption.Value)))
 }
 
 // harmless reports whether a button only shows something, wherever it stands.

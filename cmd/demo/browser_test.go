@@ -64,7 +64,7 @@ func enter(t *testing.T) *walk {
 	if err != nil {
 		t.Fatalf("start the demo: %v", err)
 	}
-	t.Cleanup(s.close)
+	t.Cleanup(func() { s.close(t.Context()) })
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(bin), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 800),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
