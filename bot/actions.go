@@ -66,7 +66,15 @@ func (b *Bot) actions() map[string]func(context.Context, call, string) error {
 	}
 }
 
-func unknownAccount() error { return &commands.Refusal{Code: commands.UnknownAccount} }
+// unheard is what was clicked on something that is not known. The edge finds it out before any verb is asked, so that it
+// is put on record by whoever answers.
+type unheard struct{ code commands.RefusalCode }
+
+func (u *unheard) Error() string { return "nothing of that name is known: " + string(u.code) }
+
+func unknownAccount() error { return &unheard{commands.UnknownAccount} }
+
+func unknownRequest() error { return &unheard{commands.UnknownRequest} }
 
 // onPlace reads a value that names an account.
 func (b *Bot) onPlace(do func(context.Context, call, place) error) func(context.Context, call, string) error {
@@ -124,7 +132,7 @@ func (b *Bot) onKey(act string, draw func(form) slack.ModalViewRequest) func(con
 		}
 		if !pre.Present {
 			b.redrawCard(ctx, p)
-			return &commands.Refusal{Code: commands.UnknownKey}
+			return &unheard{commands.UnknownKey}
 		}
 		f := form{v: c.v, preview: pre, ref: reference{Source: p.Source, Account: p.Account, What: p.What}}
 		b.openLive(ctx, c, f, draw)
@@ -156,11 +164,11 @@ func (b *Bot) onStep(act string, draw func(form) slack.ModalViewRequest, do verb
 	return func(ctx context.Context, c call, value string) error {
 		id, version, ok := parseStep(value)
 		if !ok {
-			return &commands.Refusal{Code: commands.UnknownRequest}
+			return unknownRequest()
 		}
 		r, err := b.verbs.Request(ctx, id)
 		if errors.Is(err, commands.ErrNotFound) {
-			return &commands.Refusal{Code: commands.UnknownRequest}
+			return unknownRequest()
 		}
 		if err != nil {
 			return fmt.Errorf("read request %s: %w", id, err)
@@ -223,7 +231,7 @@ func (b *Bot) openLive(ctx context.Context, c call, f form, draw func(form) slac
 func (b *Bot) cancel(ctx context.Context, c call, value string) error {
 	id, version, ok := parseStep(value)
 	if !ok {
-		return &commands.Refusal{Code: commands.UnknownRequest}
+		return unknownRequest()
 	}
 	r, err := b.verbs.Cancel(ctx, c.actor, id, version)
 	if stale(err) {
@@ -245,7 +253,7 @@ func (b *Bot) redrawOf(ctx context.Context, id remediation.RequestID) {
 func (b *Bot) stepDone(ctx context.Context, c call, value string) error {
 	id, _, ok := parseStep(value)
 	if !ok {
-		return &commands.Refusal{Code: commands.UnknownRequest}
+		return unknownRequest()
 	}
 	r, err := b.verbs.KeyStepDone(ctx, c.actor, id)
 	if stale(err) {
@@ -262,11 +270,11 @@ func (b *Bot) stepDone(ctx context.Context, c call, value string) error {
 func (b *Bot) showSteps(ctx context.Context, c call, value string) error {
 	id, _, ok := parseStep(value)
 	if !ok {
-		return &commands.Refusal{Code: commands.UnknownRequest}
+		return unknownRequest()
 	}
 	r, err := b.verbs.Request(ctx, id)
 	if errors.Is(err, commands.ErrNotFound) {
-		return &commands.Refusal{Code: commands.UnknownRequest}
+		return unknownRequest()
 	}
 	if err != nil {
 		return fmt.Errorf("read request %s: %w", id, err)

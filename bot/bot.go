@@ -48,6 +48,7 @@ type Looking interface {
 	DigestNow(ctx context.Context, a commands.Actor) error
 	Home(ctx context.Context, a commands.Actor) (commands.List, []remediation.Request, error)
 	May(ctx context.Context, a commands.Actor, act string) error
+	Refuse(ctx context.Context, a commands.Actor, act string, code commands.RefusalCode) error
 	Preview(ctx context.Context, a commands.Actor, source string, account posture.AccountID, key string, id remediation.RequestID) (commands.Preview, error)
 }
 

@@ -58,6 +58,11 @@ func (v *verbs) May(_ context.Context, a commands.Actor, act string) error {
 	return nil
 }
 
+func (v *verbs) Refuse(_ context.Context, a commands.Actor, act string, code commands.RefusalCode) error {
+	v.note("refuse " + a.User + " " + act + " " + string(code))
+	return &commands.Refusal{Code: code}
+}
+
 func (v *verbs) View(_ context.Context, source string, id posture.AccountID) (commands.AccountView, error) {
 	if source != "acme" || id != account {
 		return commands.AccountView{}, commands.ErrNotFound

@@ -142,10 +142,14 @@ func (b *Bot) action(ctx context.Context, c call, i slack.InteractionCallback) {
 		return // the client opened the page
 	}
 	if do == nil || !harmless(a.ActionID) && !b.known(ctx, c) {
-		b.sayTo(ctx, c, c.v.say("answer.unknown_button"))
+		b.refuse(ctx, c, b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), commands.UnknownButton))
 		return
 	}
-	b.refuse(ctx, c, do(ctx, c, or(a.Value, a.SelectedOption.Value)))
+	err := do(ctx, c, a.Value)
+	if u, ok := errors.AsType[*unheard](err); ok {
+		err = b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), u.code)
+	}
+	b.refuse(ctx, c, err)
 }
 
 // harmless reports whether a button only shows something, wherever it stands.

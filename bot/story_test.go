@@ -190,8 +190,7 @@ func (r *rig) whispered(user, text string) message {
 func (r *rig) card() message {
 	r.Helper()
 	for _, m := range r.messages(room) {
-		first, _, _ := strings.Cut(m.Text, "\n")
-		if m.ThreadTS == "" && m.EphemeralTo == "" && strings.Contains(first, "Payments") {
+		if m.ThreadTS == "" && m.EphemeralTo == "" && strings.HasPrefix(m.Text, "Payments") {
 			return m
 		}
 	}
@@ -668,4 +667,29 @@ func TestNoCardTurnsIntoAnOwnersMessage(t *testing.T) {
 	if got := r.card(); got.TS != card.TS || got.Text != card.Text {
 		t.Errorf("the card now says %.300s", got.Text)
 	}
+}
+
+func TestAForgedClickIsAnsweredAndOnRecord(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	for action, c := range map[string]struct{ value, record string }{
+		"remediation.confirm":    {"nobody-knows|1", "unknown_request"},
+		"remediation.reject":     {"garbage", "unknown_request"},
+		"remediation.steps":      {"nobody-knows|1", "unknown_request"},
+		"remediation.deactivate": {"acme/222222222222/ffffffffffffffff", "unknown_key"},
+		"account.show":           {"garbage", "unknown_account"},
+		"finding.mute":           {"acme/999999999999/root-mfa", "unknown_account"},
+		"remediation.nuke":       {"x", "unknown_button"},
+	} {
+		value, _ := json.Marshal(c.value)
+		if _, err := r.ws.Click(slacksim.ClickRequest{
+			User: ana, Channel: room, TS: r.card().TS, ActionID: action, BlockID: "forged", Force: true, Value: value,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		r.until(action+" is on record as "+c.record, func() bool { return r.verbs.count("refuse "+ana+" "+action+" "+c.record) == 1 })
+	}
+	r.whispered(ana, "That request is not known")
+	r.whispered(ana, "That key is not in the account any more")
+	r.whispered(ana, "That button is not known here any more")
 }

@@ -90,7 +90,7 @@ func (b *Bot) submit(ctx context.Context, c call, callback string, ref reference
 	case formAssign:
 		return b.assign(ctx, c, ref, fields[fieldUser])
 	default:
-		return notice(c.v, "modal.answer", c.v.say("answer.unknown_button")), nil
+		return slack.ModalViewRequest{}, b.verbs.Refuse(ctx, c.actor, callback, commands.UnknownButton)
 	}
 	if err != nil {
 		return slack.ModalViewRequest{}, err
@@ -106,7 +106,7 @@ func digits(s string) string {
 func (b *Bot) mute(ctx context.Context, c call, ref reference, fields map[string]string) (slack.ModalViewRequest, error) {
 	end, ok := muteUntil(c.v.now, fields[fieldUntil])
 	if !ok {
-		return notice(c.v, "modal.refused", c.v.say("answer.unknown_button")), nil
+		return slack.ModalViewRequest{}, b.verbs.Refuse(ctx, c.actor, "mute", commands.UnknownButton)
 	}
 	if err := b.verbs.Mute(ctx, c.actor, ref.Source, ref.Account, posture.Control(ref.What), fields[fieldReason], end); err != nil {
 		return slack.ModalViewRequest{}, err

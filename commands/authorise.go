@@ -196,6 +196,19 @@ func (s *Service) May(ctx context.Context, a Actor, act string) error {
 	return s.refused(ctx, a, subject{act: act}, refusal)
 }
 
+// Refuse puts on record that what somebody clicked names nothing that is known, and returns the [Refusal]. Who may do
+// nothing at all is refused for that.
+func (s *Service) Refuse(ctx context.Context, a Actor, act string, code RefusalCode) error {
+	_, no := s.person(ctx, a)
+	if no == nil {
+		no = &Refusal{Code: code}
+	}
+	return s.refused(ctx, a, subject{act: strings.ToValidUTF8(act[:min(len(act), maxAct)], "")}, no)
+}
+
+// maxAct bounds the name of an act on record, which may be forged.
+const maxAct = 100
+
 // look lets members of the channel look, a few times a minute.
 func (s *Service) look(ctx context.Context, a Actor, limited bool) error {
 	_, refusal := s.permit(ctx, a, ActLook, "")

@@ -496,3 +496,10 @@ func TestNobodyResumesTheirOwnPauseFromASecondAccount(t *testing.T) {
 		t.Errorf("somebody else's resume: %v", err)
 	}
 }
+
+func TestWhatNamesNothingIsRefusedAndOnRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.wantRefusal(w.s.Refuse(t.Context(), who(requester), "forged", commands.UnknownRequest), commands.UnknownRequest)
+	w.wantRefusal(w.s.Refuse(t.Context(), who(guest), strings.Repeat("가", 200), commands.UnknownRequest), commands.IsGuest)
+}

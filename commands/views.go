@@ -44,6 +44,7 @@ const (
 	UnknownRequest  RefusalCode = "unknown_request"  //
 	UnknownAccount  RefusalCode = "unknown_account"  // Args["nearest"]
 	UnknownKey      RefusalCode = "unknown_key"      //
+	UnknownButton   RefusalCode = "unknown_button"   // of an old message, or forged
 	WrongAccount    RefusalCode = "wrong_account"    // typed account id
 	WrongKey        RefusalCode = "wrong_key"        // typed key id or its last four
 	ReasonWanted    RefusalCode = "reason_wanted"    //
