@@ -145,7 +145,7 @@ func (b *Bot) action(ctx context.Context, c call, i slack.InteractionCallback) {
 		b.refuse(ctx, c, b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), commands.UnknownButton))
 		return
 	}
-	err := do(ctx, c, a.Value)
+	err := do(ctx, c, or(a.Value, a.SelectedOption.Value))
 	if u, ok := errors.AsType[*unheard](err); ok {
 		err = b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), u.code)
 	}

@@ -190,7 +190,8 @@ func (r *rig) whispered(user, text string) message {
 func (r *rig) card() message {
 	r.Helper()
 	for _, m := range r.messages(room) {
-		if m.ThreadTS == "" && m.EphemeralTo == "" && strings.HasPrefix(m.Text, "Payments") {
+		first, _, _ := strings.Cut(m.Text, "\n")
+		if m.ThreadTS == "" && m.EphemeralTo == "" && strings.Contains(first, "Payments") {
 			return m
 		}
 	}
