@@ -115,8 +115,29 @@ func (st *stepper) guided(ctx context.Context) error {
 	if errors.As(err, &shut) && shut.Gate != remediation.GateMeans {
 		return st.shut(ctx, shut.Gate, answered && facts.Gap == nil)
 	}
+	if still, err := st.still(ctx, facts); err != nil || !still {
+		return err
+	}
 	_, err = st.commitBegin(ctx, remediation.Facts{}, true)
 	return err
+}
+
+// still puts what was just read to the request, and reports whether its step is still due: nobody is asked to delete a key
+// that AWS shows in use, or to deactivate one that is inactive.
+func (st *stepper) still(ctx context.Context, facts remediation.Facts) (bool, error) {
+	if facts.Gap != nil {
+		return true, nil
+	}
+	t, err := st.observe(ctx, st.r.ID, facts, nil)
+	if err != nil {
+		return false, err
+	}
+	st.r = t.before
+	if t.decision.Changed {
+		st.r = t.decision.Next
+	}
+	w, err := st.lease.Work()
+	return st.r.Current(w.Version) && remediation.ActOf(st.r.State) == st.act, err
 }
 
 // call is the way of a step that the bot itself takes.

@@ -268,3 +268,41 @@ func TestAUseDuringTheWatchRaisesAnAlarm(t *testing.T) {
 		t.Errorf("watched %s with %d alarms, want a new window and one alarm", r.Watched, len(w.heard(commands.KindAlarm)))
 	}
 }
+
+func TestNobodyIsAskedToDeleteAKeyThatAWSShowsInUse(t *testing.T) {
+	t.Parallel()
+	changes := map[string]struct {
+		do    func(*account, time.Time)
+		state remediation.State
+	}{
+		"was used again":      {func(a *account, now time.Time) { a.keys[0].LastUsed = now }, remediation.Inactive},
+		"was activated again": {func(a *account, _ time.Time) { a.keys[0].Status = posture.KeyActive }, remediation.Reactivated},
+		"has a second one next": {func(a *account, now time.Time) {
+			a.keys = append(a.keys, posture.Key{ID: keyTwo, Status: posture.KeyActive, Created: now})
+		}, remediation.Inactive},
+	}
+	for name, c := range changes {
+		t.Run("the key "+name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.at(func() { w.accounts[management].keys[0].Status = posture.KeyInactive })
+			w.scan()
+			key := w.accounts[management].keys[0]
+			r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(management, key.ID))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.pass(8 * 24 * time.Hour)
+			d := w.deleteAsked(r.ID, key.ID)
+			if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, d.Version, ""); err != nil {
+				t.Fatal(err)
+			}
+			w.at(func() { c.do(w.accounts[management], w.clock) })
+			w.settle()
+			w.wantState(r.ID, c.state)
+			if got := w.heard(commands.KindOwner); len(got) != 0 {
+				t.Errorf("the owner was asked to delete it: %+v", got)
+			}
+		})
+	}
+}
