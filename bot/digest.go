@@ -61,7 +61,9 @@ func digestTop(v voice, d commands.Digest, names int) []slack.Block {
 	if s := cautions(v, d); s != "" {
 		blocks = append(blocks, para(s))
 	}
-	blocks = append(blocks, para(changeLines(v, d, names)))
+	if !d.Since.IsZero() || len(d.Changes) > 0 {
+		blocks = append(blocks, para(changeLines(v, d, names)))
+	}
 	return append(blocks, countBlocks(v, d.Counts)...)
 }
 

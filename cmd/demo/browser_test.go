@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,13 +258,55 @@ func (w *walk) shot(name string) {
 	if w.shots == "" {
 		return
 	}
-	png, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
+	raw, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
 	if err == nil {
-		err = os.WriteFile(filepath.Join(w.shots, name+".png"), png, 0o600)
+		err = pack(raw, filepath.Join(w.shots, name+".png"))
 	}
 	if err != nil {
 		w.t.Errorf("take the picture %s: %v", name, err)
 	}
+}
+
+// pack writes a picture with the colors of a palette, which is a third of what the browser makes of it.
+func pack(raw []byte, file string) error {
+	full, err := png.Decode(bytes.NewReader(raw))
+	if err != nil {
+		return fmt.Errorf("read the picture: %w", err)
+	}
+	count := map[color.RGBA]int{}
+	size := full.Bounds()
+	at := func(x, y int) color.RGBA {
+		c, _ := color.RGBAModel.Convert(full.At(x, y)).(color.RGBA)
+		return color.RGBA{R: c.R &^ 3, G: c.G &^ 3, B: c.B &^ 3, A: 255}
+	}
+	for y := size.Min.Y; y < size.Max.Y; y++ {
+		for x := size.Min.X; x < size.Max.X; x++ {
+			count[at(x, y)]++
+		}
+	}
+	often := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return count[b] - count[a] })
+	colors := make(color.Palette, 0, 256)
+	for _, c := range often[:min(len(often), 256)] {
+		colors = append(colors, c)
+	}
+	small := image.NewPaletted(size, colors)
+	nearest := map[color.RGBA]uint8{}
+	for y := size.Min.Y; y < size.Max.Y; y++ {
+		for x := size.Min.X; x < size.Max.X; x++ {
+			c := at(x, y)
+			n, known := nearest[c]
+			if !known {
+				n = uint8(colors.Index(c)) //nolint:gosec // A palette has at most 256 colors.
+				nearest[c] = n
+			}
+			small.SetColorIndex(x, y, n)
+		}
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, small); err != nil {
+		return fmt.Errorf("encode the picture: %w", err)
+	}
+	return os.WriteFile(file, out.Bytes(), 0o600)
 }
 
 // show brings the message that holds an element to the top of what is seen, and takes a picture.

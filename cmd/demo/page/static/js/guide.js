@@ -37,10 +37,10 @@ function steps(snap) {
   const approver = name(snap, (p) => approvers.has(p.id), "an approver");
   const owner = name(snap, (p) => (p.locale || "").startsWith("ko"), "the Korean-speaking owner");
   const items = [
-    ["Find a key.", ["Look as ", requester, ", open the channel, type ", h("code", {}, "/rootcheck"), " and press ", h("b", {}, "Deactivate…"), " on a card."]],
-    ["Confirm it.", ["Nobody acts alone: look as ", approver, " and press ", h("b", {}, "Confirm…"), ". Watch the API calls on the right."]],
-    ["Watch, then delete.", ["Move the clock by ", h("b", {}, "+7 days"), ". The card now offers ", h("b", {}, "Delete…"), ". Or use the key and see the alarm."]],
-    ["Help an owner.", ["Look as ", owner, ", open ", h("b", {}, "Messages"), ", follow the steps, register the device on the right, press ", h("b", {}, "Done"), "."]],
+    ["Find a key.", ["As ", requester, ", type ", h("code", {}, "/rootcheck"), " or scroll up to a card such as acme-archive, and press ", h("b", {}, "Block root user…")]],
+    ["Confirm it.", ["Nobody acts alone: look as ", approver, " (on the left) and press ", h("b", {}, "Confirm…"), " on the same card. The API calls are on the right."]],
+    ["Watch, then delete.", ["Move the clock by ", h("b", {}, "+7 days"), " and ", h("b", {}, "+1 hour"), ". The card then offers ", h("b", {}, "Delete…"), ". Or use the key, and see the alarm."]],
+    ["Help an owner.", ["Press ", h("b", {}, "Send MFA steps"), ". As ", owner, ", open ", h("b", {}, "Messages"), ", add a device on the right, press ", h("b", {}, "Done"), "."]],
   ];
   return h("ol", { class: "steps", id: "try-this", "data-testid": "guide" }, items.map(([title, text], i) => h("li", {}, h("span", { class: "n", "aria-hidden": "true" }, String(i + 1)), h("span", {}, h("b", {}, title), " ", text))));
 }
