@@ -81,10 +81,8 @@ func (s *Service) sweep(ctx context.Context, l Look, released bool) (o Owner, fr
 	if o.Stage != OwnerUntold && o.Stage != OwnerGaveUp && (o.Stage != OwnerHeld || !released) {
 		return o, false, nil
 	}
-	if o.User == "" {
-		if o, err = s.resolve(ctx, a, o); err != nil || o.User == "" {
-			return o, false, err
-		}
+	if o, err = s.stillOwner(ctx, a, o); err != nil || o.User == "" {
+		return o, false, err
 	}
 	blocked, err := s.blocked(ctx, l)
 	if err != nil || blocked {
@@ -143,8 +141,7 @@ func (s *Service) blocked(ctx context.Context, l Look) (bool, error) {
 // nobody is found that is remembered, so that AWS is not asked at every scan.
 func (s *Service) resolve(ctx context.Context, a posture.Account, o Owner) (Owner, error) {
 	now := s.d.Now()
-	local := []Contact{{How: OwnerByMap, Value: s.cfg.Owners[a.ID]}, {How: OwnerByTag, Value: a.Tags[s.cfg.OwnerTag]}}
-	user, how, err := s.firstOf(ctx, local, o.Not)
+	user, how, err := s.firstOf(ctx, s.local(a), o.Not)
 	if err != nil {
 		return o, err
 	}
@@ -186,14 +183,58 @@ func (s *Service) firstOf(ctx context.Context, contacts []Contact, not []string)
 		if user == "" || slices.Contains(not, user) {
 			continue
 		}
-		switch _, no := s.live(ctx, user); {
-		case no == nil:
+		can, err := s.canBeOwner(ctx, user)
+		if err != nil && c.How != OwnerByTag { // anything may stand in a tag
+			return "", "", err
+		}
+		if can {
 			return user, c.How, nil
-		case no.Code == WhoUnknown && c.How != OwnerByTag:
-			return "", "", errors.New("look up an owner: the directory does not answer")
 		}
 	}
 	return "", OwnerNobody, nil
+}
+
+// canBeOwner reports whether a user is a live person of our workspace. One whom Slack does not know is not; a directory
+// that does not answer is an error.
+func (s *Service) canBeOwner(ctx context.Context, user string) (bool, error) {
+	_, no := s.live(ctx, user)
+	if no == nil || no.Code != WhoUnknown {
+		return no == nil, nil
+	}
+	if _, err := s.d.Directory.Person(ctx, user); errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return false, errors.New("look up an owner: the directory does not answer")
+}
+
+// stillOwner looks again at who the owner is, before somebody is written to: the settings or the tag may name another person
+// by now, and whoever was found may have left. Whom an approver confirmed stays the owner while they are there.
+func (s *Service) stillOwner(ctx context.Context, a posture.Account, o Owner) (Owner, error) {
+	if o.User == "" {
+		return s.resolve(ctx, a, o)
+	}
+	here, err := s.canBeOwner(ctx, o.User)
+	if err != nil || here && o.How == OwnerByClaim {
+		return o, err
+	}
+	user, how, err := s.firstOf(ctx, s.local(a), o.Not)
+	switch {
+	case err != nil || here && user == o.User:
+		return o, err
+	case here && user == "" && o.How != OwnerByMap && o.How != OwnerByTag:
+		return o, nil
+	}
+	o = unfinishedMFA(o)
+	o.User, o.How, o.Device, o.System, o.RemindAt = user, how, "", "", time.Time{}
+	if user != "" {
+		return o, nil
+	}
+	return s.resolve(ctx, a, o)
+}
+
+// local is what names an owner without asking AWS.
+func (s *Service) local(a posture.Account) []Contact {
+	return []Contact{{How: OwnerByMap, Value: s.cfg.Owners[a.ID]}, {How: OwnerByTag, Value: a.Tags[s.cfg.OwnerTag]}}
 }
 
 // saveOwner writes the record with its audit event and what follows.
@@ -289,6 +330,9 @@ func (s *Service) remind(ctx context.Context, l Lease) (Change, error) {
 	if now.Before(o.RemindAt) {
 		return Change{Queue: []Item{s.remindItem(o)}}, nil
 	}
+	if o, err = s.stillOwner(ctx, look.Evidence.Account, o); err != nil || o.User == "" {
+		return Change{}, err
+	}
 	_, err = s.tell(ctx, o, audit.System("clock"))
 	return Change{}, err
 }
@@ -346,6 +390,9 @@ func (s *Service) letTell(ctx context.Context, a Actor, o Owner) (bool, error) {
 	if err != nil || blocked {
 		return false, err
 	}
+	if o, err = s.stillOwner(ctx, look.Evidence.Account, o); err != nil || o.User == "" {
+		return false, err
+	}
 	_, err = s.tell(ctx, o, audit.User(a.User, a.Team))
 	if errors.Is(err, ErrConflict) {
 		return false, nil // somebody else released it at the same time
@@ -382,9 +429,9 @@ func (s *Service) InstructMFA(ctx context.Context, a Actor, word string) (Owner,
 	}
 	if o.User == "" {
 		o.RemindAt = time.Time{}
-		if o, err = s.resolve(ctx, look.Evidence.Account, o); err != nil {
-			return o, err
-		}
+	}
+	if o, err = s.stillOwner(ctx, look.Evidence.Account, o); err != nil {
+		return o, err
 	}
 	if o.User == "" {
 		return o, s.refused(ctx, a, about, &Refusal{Code: NobodyToTell})

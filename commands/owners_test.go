@@ -253,3 +253,43 @@ func TestSomebodyWhoWasNotWrittenToYetHasNotAnswered(t *testing.T) {
 		t.Errorf("after the next look the owner is %q, want to be written to again", o.Stage)
 	}
 }
+
+func TestAnOwnerWhomNobodyKnowsKeepsNobodyElseFromBeingFound(t *testing.T) {
+	t.Parallel()
+	w := owned(t, func(c *commands.Config) {
+		c.Owners = map[posture.AccountID]string{management: "U0TYPO", member: "U0TYPO"}
+	})
+	w.at(func() { w.accounts[management].mfa = false })
+	w.scan()
+	if o := w.owner(member); o.User != ownerUser || o.How != commands.OwnerByEmail {
+		t.Errorf("the owner is %+v, want the one by email", o)
+	}
+}
+
+func TestTheStepsGoToWhoeverTheTagNamesNow(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.at(func() { w.accounts[member].Tags = map[string]string{"owner": second} })
+	w.scan()
+	if o := w.owner(member); o.User != second || o.Stage != commands.OwnerHeld {
+		t.Fatalf("the owner is %+v, want the tagged one, held", o)
+	}
+	w.at(func() { w.accounts[member].Tags = map[string]string{"owner": ownerUser} })
+	w.scan()
+	if n, err := w.s.ReleaseOwners(t.Context(), who(approver)); err != nil || n != 1 {
+		t.Fatalf("released %d, %v", n, err)
+	}
+	w.settle()
+	if got := w.heard(commands.KindOwner); len(got) != 1 || got[0].User != ownerUser {
+		t.Fatalf("DMs are %+v, want one to whom the tag names now", got)
+	}
+	// Somebody who has left is not reminded; the next in the order is written to.
+	w.at(func() { w.people[ownerUser] = commands.Person{User: ownerUser, Team: team, Deleted: true} })
+	w.at(func() {
+		w.accounts[member].contacts = []commands.Contact{{How: commands.OwnerBySecurity, Value: second + "@example.com"}}
+	})
+	w.pass(30 * time.Hour)
+	if o := w.owner(member); o.User != second || o.How != commands.OwnerBySecurity {
+		t.Errorf("the owner is %+v, want the security contact", o)
+	}
+}
