@@ -302,3 +302,15 @@ func TestAKeyThatIsStillListedIsAlarmedAboutOnce(t *testing.T) {
 		t.Errorf("%d alarms in a quarter of an hour", alarms)
 	}
 }
+
+func TestAKeyThatWorksAgainEndsItsDeletion(t *testing.T) {
+	t.Parallel()
+	for _, state := range []remediation.State{remediation.Deleting, remediation.AwaitingOwnerDelete} {
+		s := &story{t: t, r: atState(state, inactiveKey()), now: start()}
+		s.observe(aws(s.now, activeKey()))
+		s.is(remediation.Reactivated)
+		if !slices.Contains(s.did, remediation.EffectAlarm) {
+			t.Errorf("%s: %v", state, s.did)
+		}
+	}
+}

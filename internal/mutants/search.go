@@ -19,12 +19,14 @@ type target struct {
 }
 
 func targets() []target {
-	rapid := []string{"-rapid.checks=300", "-rapid.nofailfile", "-rapid.shrinktime=1ms"}
-	machine := func(file string) target { return target{file: "remediation/" + file, tests: "./remediation", flags: rapid} }
+	rapid := []string{"-rapid.seed=1", "-rapid.checks=300", "-rapid.nofailfile", "-rapid.shrinktime=1ms"}
+	machine := func(file string) target {
+		return target{file: "remediation/" + file, tests: "./remediation", flags: rapid}
+	}
 	return []target{
 		machine("gates.go"), machine("permit.go"), machine("machine.go"), machine("watch.go"), machine("event.go"), machine("block.go"),
-		{file: "commands/authorise.go", tests: "./commands", flags: []string{"-run", "Refused|Group|Looking|Emergency|Pause"}},
-		{file: "awsroot/remediator.go", in: []string{"allows", "Detach", "byRootProfile"}, tests: "./awsroot", flags: []string{"-run", "Permit|Key|Block|Root"}},
+		{file: "commands/authorise.go", tests: "./commands", flags: []string{"-run", "Refused|Group|Looking|Directory"}},
+		{file: "awsroot/remediator.go", in: []string{"allows", "Detach", "byRootProfile"}, tests: "./awsroot", flags: []string{"-run", "Permit|Key|Block|Root|CloudTrail"}},
 	}
 }
 
