@@ -3,6 +3,8 @@ package bot
 import (
 	"strings"
 	"unicode"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 // This file holds the only way in which text that somebody else wrote reaches Slack: account names, aliases, emails,
@@ -10,6 +12,7 @@ import (
 //   - What cannot be seen is taken out, so that nothing is reordered, hidden or joined.
 //   - What Slack would act on is written so that it is only text: no mention, link, emoji code or formatting begins.
 //   - It is cut by characters before it is escaped, never inside an escape.
+//   - No whole access key id and no token is said, wherever somebody put one.
 
 // untrusted is text from outside, cleaned and cut. It has one form per kind of Slack text object.
 type untrusted string
@@ -40,13 +43,13 @@ func outside(s string, limit int) untrusted {
 			continue
 		}
 		if n >= limit {
-			return untrusted(strings.TrimRight(cut(b.String(), limit-1), " ") + "…")
+			return untrusted(audit.Mask(strings.TrimRight(cut(b.String(), limit-1), " ")) + "…")
 		}
 		b.WriteRune(r)
 		n++
 		space = false
 	}
-	return untrusted(strings.TrimRight(b.String(), " "))
+	return untrusted(audit.Mask(strings.TrimRight(b.String(), " ")))
 }
 
 // unseen reports characters that show nothing or change how their neighbours are shown: controls, bidirectional marks,

@@ -76,3 +76,16 @@ func TestMentionsAreOfIDsOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestNoWholeKeyAndNoTokenIsSaid(t *testing.T) {
+	for text, want := range map[string]string{
+		"is AKIAIOSFODNN7EXAMPLE yours?":       "is AKIA…MPLE yours?",
+		"hidden AKIAIOS\u200bFODNN7EXAMPLE":    "hidden AKIA…MPLE",
+		"xoxb-1234567890-abcdefghij":           "xoxb-…",
+		"a name of AKIAIOSFODNN7EXAMPLE, long": "a name of AKIA…MPLE…",
+	} {
+		if got := outside(text, 31); got.mrkdwn() != want || got.plain() != want {
+			t.Errorf("%q is said as %q, want %q", text, got, want)
+		}
+	}
+}
