@@ -5,7 +5,8 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/bot ./cmd/bot \
+# The time zones are in the binary as well, so that it runs on any base.
+RUN CGO_ENABLED=0 go build -trimpath -tags timetzdata -ldflags "-s -w -X main.version=${VERSION}" -o /out/bot ./cmd/bot \
  && mkdir -p /out/data
 
 # Distroless static brings CA certificates and time zones, and neither a shell nor a package manager.
@@ -16,7 +17,7 @@ USER 65532:65532
 # Only /data is written to: run it with a read-only root file system and a volume there.
 WORKDIR /data
 VOLUME ["/data"]
-ENV ROOTCHECK_DATABASE=/data/rootcheck.db ROOTCHECK_HEALTH_FILE=/data/health
+ENV ROOTCHECK_DATABASE=/data/rootcheck.db ROOTCHECK_HEALTH_FILE=/data/health TMPDIR=/data
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/bot", "health"]
 ENTRYPOINT ["/usr/local/bin/bot"]
 CMD ["run"]
