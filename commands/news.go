@@ -123,7 +123,9 @@ func (s *Service) announce(ctx context.Context, c *Change, found fresh, run Run,
 	for i, a := range found.accounts {
 		if len(allowed) > 0 && allowed[0] == names[i] {
 			allowed = allowed[1:]
-			c.Queue = append(c.Queue, item("new/"+names[i], KindNew, Work{Source: a.Source, Account: a.Account}, now))
+			// What falls due at one time goes in no order, and Slack takes a card a second: the worst must not come last.
+			rank := now.Add(time.Duration(i-len(found.accounts)) * time.Microsecond)
+			c.Queue = append(c.Queue, item("new/"+names[i], KindNew, Work{Source: a.Source, Account: a.Account}, rank))
 			continue
 		}
 		if rest.Count++; rest.Count <= namedAccounts {
