@@ -97,7 +97,7 @@ func (b *Bot) check(ctx context.Context, c call) error {
 	if run.Listed == 0 {
 		return b.told(ctx, c, err, "answer.check_started")
 	}
-	return b.told(ctx, c, err, "answer.check", arg{"Scanned": run.Scanned + run.Failed, "Listed": run.Listed})
+	return b.told(ctx, c, err, "answer.check", runArgs(c.v, run))
 }
 
 func (b *Bot) mfa(ctx context.Context, c call, word string) error {

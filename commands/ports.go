@@ -207,6 +207,9 @@ type Run struct {
 	Took     time.Duration `json:"took,omitempty"`
 }
 
+// Progress is how many accounts are settled, of how many, as far as can be told.
+func (r Run) Progress() (done, of int) { return r.Scanned + r.Failed, max(r.Listed, r.Expected) }
+
 // SourceGap is an `aws` entry whose inventory could not be read, or was not believable.
 type SourceGap struct {
 	Source string      `json:"source"`
