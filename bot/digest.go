@@ -257,7 +257,7 @@ func digestTail(v voice, d commands.Digest, rows int) []slack.Block {
 		blocks = append(blocks, small(v.say("digest.muted", arg{"Count": len(d.Mutes)})))
 	}
 	if d.Head != "" {
-		blocks = append(blocks, small(v.say("digest.head", arg{"Head": "`" + outside(d.Head, 400).mrkdwn() + "`"})))
+		blocks = append(blocks, small(v.say("digest.head", arg{"Head": headCode(d.Head)})))
 	}
 	return blocks
 }

@@ -130,6 +130,18 @@ func quiet(s string) string {
 
 func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
 
+// headCode shows the audit log's head as it is, because auditors copy it and a character that only looks the same would not
+// be the head. One that holds anything but a head's own characters is shown like other text.
+func headCode(head string) string {
+	odd := func(r rune) bool {
+		return r != '·' && (r > unicode.MaxASCII || !wordy(r) && !strings.ContainsRune(" +/=:.-", r))
+	}
+	if strings.ContainsFunc(head, odd) {
+		head = outside(head, 400).mrkdwn()
+	}
+	return "`" + head + "`"
+}
+
 // user mentions a person by id, and shows what is no id as text: ids come from Slack, but a settings file may hold
 // anything.
 func user(id string) string {

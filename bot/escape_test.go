@@ -1,12 +1,16 @@
 package bot
 
 import (
+	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 func TestTextFromOutsideIsOnlyText(t *testing.T) {
@@ -87,5 +91,22 @@ func TestNoWholeKeyAndNoTokenIsSaid(t *testing.T) {
 		if got := outside(text, 31); got.mrkdwn() != want || got.plain() != want {
 			t.Errorf("%q is said as %q, want %q", text, got, want)
 		}
+	}
+}
+
+func TestASignedHeadIsShownSoThatItCanBeCopied(t *testing.T) {
+	key, err := audit.NewSigner("rootcheck", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := key.SignHead(audit.Head{Size: 8}, time.Date(2026, 11, 22, 20, 2, 4, 120731824, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.OpenHead(headCode(signed.String()), key.Verifier()); err != nil {
+		t.Errorf("%s cannot be verified: %v", headCode(signed.String()), err)
+	}
+	if got := headCode("<!channel> `x"); strings.Contains(got, "<") || strings.Count(got, "`") != 2 {
+		t.Errorf("what is no head is shown as %s", got)
 	}
 }

@@ -171,7 +171,7 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 	lines := []string{told(v, r, w.Note)}
 	if w.Note == remediation.NoteDeleted {
 		if d, err := b.verbs.Digest(ctx, b.ws.cfg.Now()); err == nil && d.Head != "" {
-			lines = append(lines, v.say("digest.head", arg{"Head": "`" + outside(d.Head, 400).mrkdwn() + "`"}))
+			lines = append(lines, v.say("digest.head", arg{"Head": headCode(d.Head)}))
 		}
 	}
 	m := newMessage(v, []slack.Block{para(strings.Join(lines, "\n"))})
