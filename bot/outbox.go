@@ -168,7 +168,7 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 		return nil
 	}
 	v := b.voice("")
-	lines := []string{told(v, r, w.Note)}
+	lines := []string{told(v, then(w, r), w.Note)}
 	if w.Note == remediation.NoteDeleted {
 		if d, err := b.verbs.Digest(ctx, b.ws.cfg.Now()); err == nil && d.Head != "" {
 			lines = append(lines, v.say("digest.head", arg{"Head": headCode(d.Head)}))
@@ -179,6 +179,14 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 		return err
 	}
 	return b.refreshKeyDM(ctx, r)
+}
+
+// then is the request as the step left it that is told of. What happened since has lines of its own.
+func then(w commands.Work, now remediation.Request) remediation.Request {
+	if w.Then == nil || w.Then.ID != now.ID {
+		return now
+	}
+	return *w.Then
 }
 
 // told is the line of a note, with who asked for what, or who confirmed.
@@ -207,7 +215,7 @@ func (b *Bot) alarm(ctx context.Context, l commands.Lease, w commands.Work) erro
 	if err != nil && !errors.Is(err, commands.ErrNotFound) {
 		return fmt.Errorf("view account %s: %w", r.Account, err)
 	}
-	_, err = b.show(ctx, l.Key, b.ws.cfg.Channel, "", alarm(b.voice(""), a, r, w.Note), true)
+	_, err = b.show(ctx, l.Key, b.ws.cfg.Channel, "", alarm(b.voice(""), a, then(w, r), w.Note), true)
 	return err
 }
 

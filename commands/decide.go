@@ -178,8 +178,10 @@ func (s *Service) item(ctx context.Context, r remediation.Request, e remediation
 	case remediation.EffectDraw:
 		return cardItem(r.Source, r.Account, e.At), nil
 	case remediation.EffectTell:
+		w.Then = &r
 		return item("tell/"+step+"/"+string(e.Note), KindTell, w, e.At), nil
 	case remediation.EffectAlarm:
+		w.Then = &r
 		return item("alarm/"+step, KindAlarm, w, e.At), nil
 	case remediation.EffectAct:
 		return item("act/"+step, KindAct, w, e.At), nil

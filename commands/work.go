@@ -30,6 +30,7 @@ type Work struct {
 	Request remediation.RequestID `json:"request,omitempty"`
 	Version int                   `json:"version,omitempty"`
 	Note    remediation.Note      `json:"note,omitempty"` // with tell and alarm
+	Then    *remediation.Request  `json:"then,omitempty"` // with tell and alarm: as the step left it, because it is told late
 
 	Source  string            `json:"source,omitempty"`
 	Account posture.AccountID `json:"account,omitempty"`
