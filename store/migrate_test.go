@@ -17,7 +17,7 @@ import (
 // later is the migrations of a version to come, of which the last has this SQL.
 func later(t *testing.T, statement string) fs.FS {
 	t.Helper()
-	files := fstest.MapFS{"migrations/sqlite/0002_later.sql": {Data: []byte("-- +goose Up\n" + statement)}}
+	files := fstest.MapFS{"migrations/sqlite/0003_later.sql": {Data: []byte("-- +goose Up\n" + statement)}}
 	err := fs.WalkDir(migrations, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -71,8 +71,8 @@ func TestABackupIsMadeBeforeAMigrationAndOnlyThen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(backups) != 1 || backups[0] != 1 {
-		t.Errorf("backups of versions %v, want one of version 1", backups)
+	if len(backups) != 1 || backups[0] != 2 {
+		t.Errorf("backups of versions %v, want one of version 2", backups)
 	}
 	if _, err := os.Stat(path + ".before"); err != nil {
 		t.Error(err)
