@@ -320,6 +320,16 @@ func TestAButtonOfAnOutdatedCardIsRefusedWithASentence(t *testing.T) {
 	}
 }
 
+func TestAFindingIsMutedFromTheMenuOfItsCard(t *testing.T) {
+	r := newRig(t, nil)
+	r.draw(commands.KindNew)
+	o, err := r.ws.Click(slacksim.ClickRequest{User: ben, Channel: room, TS: r.card().TS, ActionID: "finding.mute", Value: json.RawMessage(`"acme/222222222222/root-mfa"`)})
+	if err != nil || !o.OK {
+		t.Fatalf("the menu's choice was not taken: %+v %v", o, err)
+	}
+	r.view(ben, "form.mute")
+}
+
 func TestAGuestIsToldThatGuestsMayNot(t *testing.T) {
 	r := newRig(t, nil)
 	r.draw(commands.KindNew)
