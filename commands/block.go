@@ -90,7 +90,8 @@ func (s *Service) keepBlock(ctx context.Context, c *Change, before remediation.R
 		b = b.Detached()
 		c.Audit = append(c.Audit, s.blockEvent(d.Next, audit.BlockDetached, audit.OutcomeDone, e.AWSID))
 	case lifted:
-		b.Attached, b.Since = false, time.Time{}
+		// Whatever is attached while it is lifted is not ours: our own comes back with an attempt of its own.
+		b.Attached, b.Since, b.Origin = false, time.Time{}, ""
 		b.Version++
 	case handed:
 		b, _ = b.Release(before.ID)

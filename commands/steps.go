@@ -218,6 +218,7 @@ func (st *stepper) commitBegin(ctx context.Context, facts remediation.Facts, don
 func (st *stepper) second(ctx context.Context, session Session, begun turned) error {
 	st.r = begun.decision.Next
 	facts := session.Facts()
+	first := facts.Block
 	if now := st.d.Now(); now.Sub(facts.At) > freshFor || facts.At.After(now) {
 		again, err := st.d.Executor.Open(ctx, st.r, st.act)
 		if err != nil {
@@ -242,11 +243,35 @@ func (st *stepper) second(ctx context.Context, session Session, begun turned) er
 		}
 		return st.stop(ctx, gate)
 	}
-	if st.act == remediation.ActDeactivate && st.overBlock() && facts.Block.Known && facts.Block.Attached {
-		// The account is blocked already: for another key, or by somebody else. One more holder is all that is needed.
-		return st.settle(ctx, Outcome{Kind: remediation.Succeeded, Facts: facts})
+	if err := st.unmoved(ctx); err != nil {
+		return err
 	}
-	return st.settle(ctx, session.Do(ctx, permit))
+	if st.act != remediation.ActDeactivate || !st.overBlock() {
+		return st.settle(ctx, session.Do(ctx, permit))
+	}
+	switch attached := facts.Block.Known && facts.Block.Attached; {
+	case first.Attached && !attached:
+		// The attempt is on record as one that found a block. Ours would never be taken off again.
+		return st.stop(ctx, remediation.GateBlock)
+	case attached:
+		// The account is blocked already: for another key, or by somebody else. One more holder is all that is needed.
+		return st.settle(ctx, Outcome{Kind: remediation.Succeeded, Facts: facts, Found: !first.Attached})
+	default:
+		return st.settle(ctx, session.Do(ctx, permit))
+	}
+}
+
+// unmoved asks once more, right before the call, whether the attempt is still the last word on its request. A process that
+// stood still for minutes may find that another one settled it by reading AWS.
+func (st *stepper) unmoved(ctx context.Context) error {
+	r, err := st.d.Ledger.Request(ctx, st.r.ID)
+	if err != nil {
+		return fmt.Errorf("read request %s: %w", st.r.ID, err)
+	}
+	if r.Version != st.r.Version {
+		return fmt.Errorf("act on request %s: %w", st.r.ID, errMoved)
+	}
+	return nil
 }
 
 // shut commits that a gate is shut and finishes the item. A gate that is shut because somebody did not answer is asked
@@ -287,7 +312,8 @@ func (st *stepper) outcome(ctx context.Context, e remediation.Event, actor audit
 				if err != nil {
 					return e, fmt.Errorf("read the block of %s: %w", r.Account, err)
 				}
-				e.Found = b.Attached && b.Origin == remediation.OriginFound || e.Found && r.Attempt <= 1 && !b.Attached
+				others := len(b.Holders) > 1 || len(b.Holders) == 1 && !b.Holds(r.ID)
+				e.Found = b.Attached && b.Origin == remediation.OriginFound || e.Found && r.Attempt <= 1 && !b.Attached && !others
 			}
 			return e, nil
 		},
