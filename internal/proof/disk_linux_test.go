@@ -73,6 +73,8 @@ func TestAFullDiskRefusesAndTheLifeGoesOn(t *testing.T) {
 					p.settle()
 				}
 			}
+			p.end() // the write-ahead log is moved into the file now, and gives no space back later
+			p = w.start(point{}, 0)
 			before, heads := len(w.org.Effects()), must[int](t)(records(w, p.st))
 			makeRoom := fill(t, dir)
 			refusedFull(t, l, p, at)
