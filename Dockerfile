@@ -17,7 +17,8 @@ USER 65532:65532
 # Only /data is written to: run it with a read-only root file system and a volume there.
 WORKDIR /data
 VOLUME ["/data"]
-ENV ROOTCHECK_DATABASE=/data/rootcheck.db ROOTCHECK_HEALTH_FILE=/data/health TMPDIR=/data
+ENV ROOTCHECK_DATABASE=/data/rootcheck.db ROOTCHECK_HEALTH_FILE=/data/health TMPDIR=/data \
+    AWS_EC2_METADATA_V1_DISABLED=true
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["/usr/local/bin/bot", "health"]
 ENTRYPOINT ["/usr/local/bin/bot"]
 CMD ["run"]

@@ -19,7 +19,7 @@ import (
 const module = "github.com/rootcheck-bot/rootcheck/"
 
 // rows are the module's folders from the process down to the vocabulary. A package imports only from rows below its own;
-// what stands in one row does not import each other. internal holds tools and proofs that nothing imports.
+// what stands in one row does not import each other. The folder internal holds tools and proofs that nothing imports.
 func rows() [][]string {
 	return [][]string{
 		{"internal"}, {"cmd"}, {"app"}, {"bot", "scheduler", "awsroot", "store"}, {"commands"}, {"remediation"}, {"posture", "audit"},

@@ -96,11 +96,11 @@ func TestEachLinkOfTheDocumentationLeadsSomewhere(t *testing.T) {
 
 // settings are the paths of everything that the settings file may hold. What can hold anything, such as a map, ends a path.
 func settings(t reflect.Type, at string) []string {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
-		if t.Kind() == reflect.Slice {
-			at += "[]"
-		}
-		t = t.Elem()
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return settings(t.Elem(), at)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return settings(t.Elem(), at+"[]")
 	}
 	if t.Kind() != reflect.Struct {
 		return []string{at}
