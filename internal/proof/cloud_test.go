@@ -24,6 +24,7 @@ const places = 64
 // cloud is the one server.
 type cloud struct {
 	server *httptest.Server
+	dir    string // of the profiles
 	free   chan int
 
 	mu sync.Mutex
@@ -51,6 +52,7 @@ func startCloud(doors map[string][2]string) (*cloud, error) {
 				profile(i, door), credentials[0], credentials[1], c.server.URL, i)
 		}
 	}
+	c.dir = dir
 	config := filepath.Join(dir, "config")
 	if err := os.WriteFile(config, file.Bytes(), 0o600); err != nil {
 		return nil, err

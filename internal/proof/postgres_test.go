@@ -62,6 +62,10 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	theCloud.server.Close()
+	if err := os.RemoveAll(theCloud.dir); err != nil {
+		fmt.Fprintln(os.Stderr, "remove the profiles:", err)
+		code = 1
+	}
 	if stopPostgres != nil {
 		if err := stopPostgres(); err != nil {
 			fmt.Fprintln(os.Stderr, "stop postgres:", err)
