@@ -183,7 +183,8 @@ func (s *Service) Cancel(ctx context.Context, a Actor, id remediation.RequestID,
 	return s.do(ctx, a, click{
 		act: "cancel", right: ActOwner, id: id, version: version,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
-			if by.Is(r.Requester) || by.Is(r.Opener) {
+			// By id alone: that two emails are equal takes rights away and gives none.
+			if by.User == r.Requester.User || by.User == r.Opener.User {
 				return nil
 			}
 			if no := s.oneOf(ctx, by.User, RefusalCode(remediation.RefuseNotYours), s.cfg.Approvers); no != nil {

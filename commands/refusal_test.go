@@ -503,3 +503,21 @@ func TestWhatNamesNothingIsRefusedAndOnRecord(t *testing.T) {
 	w.wantRefusal(w.s.Refuse(t.Context(), who(requester), "forged", commands.UnknownRequest), commands.UnknownRequest)
 	w.wantRefusal(w.s.Refuse(t.Context(), who(guest), strings.Repeat("가", 200), commands.UnknownRequest), commands.IsGuest)
 }
+
+func TestAnEqualEmailGivesNoRightToCancel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() {
+		w.people["U0TWIN"] = commands.Person{User: "U0TWIN", Team: team, Email: "U0REQUEST@example.com"}
+	})
+	w.scan()
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.s.Cancel(t.Context(), who("U0TWIN"), r.ID, r.Version)
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseNotYours))
+	if _, err = w.s.Cancel(t.Context(), who(requester), r.ID, r.Version); err != nil {
+		t.Errorf("the requester's own cancel: %v", err)
+	}
+}
