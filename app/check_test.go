@@ -179,6 +179,33 @@ func TestAnInventoryThatBreaksOffIsAGap(t *testing.T) {
 	}
 }
 
+// pair is two sources, one of which lists no account.
+type pair struct{ estate }
+
+func (p *pair) Sources() []string { return []string{"empty", p.source} }
+
+func (p *pair) Inventory(ctx context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
+	if source == "empty" {
+		return commands.Organization{Source: source}, nil
+	}
+	return p.estate.Inventory(ctx, source, yield)
+}
+
+func TestASourceWithoutAccountsIsAGapBesideOneThatHasSome(t *testing.T) {
+	t.Parallel()
+	p := &pair{estate{n: 2, source: "acme", look: func(a posture.Account, _ int) posture.Evidence { return sound(a) }}}
+	found, err := app.Check(t.Context(), app.DefaultConfig(), app.CheckOptions{Now: at, Looker: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Gaps) != 1 || found.Gaps[0].Source != "empty" || found.Status() != app.SomeUnread || found.Run.Scanned != 2 {
+		t.Errorf("gaps %v, status %d, %s", found.Gaps, found.Status(), found.Run.Coverage())
+	}
+	if err := found.Rows.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsThrottledIsLookedAtAgainAndNothingElse(t *testing.T) {
 	t.Parallel()
 	e := &estate{n: 5, look: func(a posture.Account, n int) posture.Evidence {

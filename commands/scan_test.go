@@ -164,6 +164,131 @@ func TestNewFindingsGetCardsWithinTheHoursLimit(t *testing.T) {
 	}
 }
 
+func TestTheHoursCardsSurviveARestart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.CardsPerHour = 5 })
+	w.scan() // three accounts with keys
+	w.many(6, func(_ int, a *account) { a.password, a.mfa = true, false })
+	w.at(func() { w.clock = w.clock.Add(30 * time.Minute) })
+	w.boot()
+	w.scan()
+	if got := len(w.heard(commands.KindNew)); got != 5 {
+		t.Errorf("%d cards within an hour and a restart, want 5", got)
+	}
+	if got := w.notices(commands.NoticeGathered); len(got) != 1 || got[0].Count != 4 {
+		t.Errorf("gathered %+v, want the other four accounts", got)
+	}
+	w.at(func() { w.clock = w.clock.Add(31 * time.Minute) })
+	w.many(8, func(_ int, a *account) { a.password, a.mfa = true, false })
+	w.scan()
+	if got := len(w.heard(commands.KindNew)); got != 7 {
+		t.Errorf("%d cards, want two more when the first three are an hour old", got)
+	}
+}
+
+func TestTheWorstComeFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.CardsPerHour = 3 })
+	w.many(500, func(i int, a *account) {
+		a.password, a.mfa = true, false
+		if i%200 == 150 {
+			a.keys = []posture.Key{{ID: posture.KeyID(fmt.Sprintf("AKIAWORST%011d", i)), Status: posture.KeyActive, Created: w.clock}}
+		}
+	})
+	w.at(func() { // what is left to be worst are the two of the many that have both
+		for _, id := range []posture.AccountID{management, member, lab} {
+			delete(w.accounts, id)
+		}
+	})
+	w.scan()
+	got := w.heard(commands.KindNew)
+	if len(got) != 3 || got[0].Account != "900000000150" || got[1].Account != "900000000350" {
+		t.Errorf("the cards are for %+v, want the accounts with a key and no MFA first", got)
+	}
+	if rest := w.notices(commands.NoticeGathered); len(rest) != 1 || rest[0].Count != 497 || len(rest[0].Accounts) != 10 {
+		t.Errorf("gathered %+v", rest)
+	}
+}
+
+func TestWhatIsMutedIsNewWhenTheMuteEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() { w.accounts[member].mfa = true })
+	w.scan()
+	cards := func() int {
+		n := 0
+		for _, c := range w.heard(commands.KindNew) {
+			if c.Account == member {
+				n++
+			}
+		}
+		return n
+	}
+	before := cards()
+	w.at(func() { w.accounts[member].mfa = false })
+	if err := w.s.Mute(t.Context(), who(requester), "acme", member, posture.RootMFA, "a new phone is on its way", w.now().Add(48*time.Hour)); err == nil {
+		w.scan()
+		if cards() != before {
+			t.Error("a card for what is muted")
+		}
+		w.at(func() { w.clock = w.clock.Add(49 * time.Hour) })
+	}
+	w.scan()
+	if cards() != before+1 {
+		t.Errorf("%d cards, want %d when the mute has ended", cards(), before+1)
+	}
+	w.scan()
+	if cards() != before+1 {
+		t.Error("a card for what people were told")
+	}
+}
+
+func TestADigestTellsOfWhatGetsNoCard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() { w.accounts[member].mfa = true })
+	w.scan()
+	is := func(c posture.Control, want posture.Workflow) {
+		t.Helper()
+		l, err := w.st.Look(t.Context(), "acme", member)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range l.Findings {
+			if f.Control == c && f.Status == posture.Failed && l.Workflow[c] != want {
+				t.Errorf("%s is %q, want %q", c, l.Workflow[c], want)
+			}
+		}
+	}
+	is(posture.RootAccessKey, posture.WorkflowNotified)
+	is(posture.RootBackupMFA, posture.WorkflowNew)
+	is(posture.RootPassword, posture.WorkflowNew)
+	d, err := w.s.Digest(t.Context(), w.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.DigestPosted(t.Context(), "one", d); err != nil {
+		t.Fatal(err)
+	}
+	is(posture.RootBackupMFA, posture.WorkflowNotified)
+	is(posture.RootPassword, posture.WorkflowNotified)
+	w.at(func() { delete(w.accounts, lab) })
+	w.scan()
+	w.scan() // two of three accounts are fewer by a tenth, and believed when they come again
+	if d, err = w.s.Digest(t.Context(), w.now()); err != nil {
+		t.Fatal(err)
+	}
+	gone := 0
+	for _, c := range d.Changes {
+		if c.Change == posture.Gone && c.Key.Account == lab {
+			gone++
+		}
+	}
+	if gone == 0 || len(d.Changes) != gone {
+		t.Errorf("the changes are %+v, want those of the account that left", d.Changes)
+	}
+}
+
 func TestWordsFindAccounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
