@@ -24,7 +24,7 @@ func (v *verifier) miss(from, to int64) {
 // lost reports what was not found anywhere.
 func (v *verifier) lost() {
 	for _, s := range v.gone {
-		v.report.add(Finding{Kind: Removed, From: s.from, To: s.to, Why: "the record is not there"})
+		v.add(Finding{Kind: Removed, From: s.from, To: s.to, Why: "the record is not there"})
 	}
 }
 
@@ -58,14 +58,14 @@ func (v *verifier) claims(c Check) {
 	for _, text := range c.Heads {
 		h, err := OpenHead(text, c.Verifiers...)
 		if err != nil {
-			v.report.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: err.Error()})
+			v.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: err.Error()})
 			continue
 		}
 		v.heads = append(v.heads, claim{h.Head, "the signed head"})
 	}
 	for _, h := range c.Own {
 		if err := sized(h.Size); err != nil {
-			v.report.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: err.Error()})
+			v.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: err.Error()})
 			continue
 		}
 		v.heads = append(v.heads, claim{h, "the auditor's head"})
@@ -93,10 +93,10 @@ func (v *verifier) compare() {
 			}
 			v.disputed = v.report.Witnessed
 			why := fmt.Sprintf("%s over %d records has another hash", c.who, now.Size)
-			v.report.add(Finding{Kind: Rewritten, From: v.report.Witnessed, To: now.Size - 1, Why: why})
+			v.add(Finding{Kind: Rewritten, From: v.report.Witnessed, To: now.Size - 1, Why: why})
 		default:
 			why := fmt.Sprintf("%s over %d records contradicts another head of that size", c.who, now.Size)
-			v.report.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: why})
+			v.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: why})
 		}
 	}
 }
@@ -110,6 +110,6 @@ func (v *verifier) unmet() {
 	c := v.heads[len(v.heads)-1]
 	if c.head.Size > v.next {
 		why := fmt.Sprintf("%s is over %d records, the log ends after %d", c.who, c.head.Size, v.next)
-		v.report.add(Finding{Kind: Truncated, From: v.next, To: c.head.Size - 1, Why: why})
+		v.add(Finding{Kind: Truncated, From: v.next, To: c.head.Size - 1, Why: why})
 	}
 }

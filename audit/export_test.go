@@ -11,8 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rootcheck-bot/rootcheck/audit"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 func exported(tb fataler, log *table) string {

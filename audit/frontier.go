@@ -2,7 +2,6 @@ package audit
 
 import (
 	"errors"
-	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -24,7 +23,7 @@ type node struct {
 func (f *frontier) push(leaf Hash) []node {
 	var done []node
 	index, h := tlog.StoredHashIndex(0, f.size), leaf
-	for level := 1; level <= bits.TrailingZeros64(^uint64(f.size)); level++ {
+	for level := 1; f.size>>(level-1)&1 == 1; level++ {
 		h = tlog.NodeHash(f.peaks[len(f.peaks)-1], h)
 		f.peaks = f.peaks[:len(f.peaks)-1]
 		done = append(done, node{index: index + int64(level), from: f.size + 1 - 1<<level, hash: h})

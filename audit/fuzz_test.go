@@ -2,7 +2,6 @@ package audit_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -32,7 +31,7 @@ func FuzzVerify(f *testing.F) {
 		}
 		for _, stored := range []audit.HashReader{nil, hashes} {
 			given.Records, given.Stored = audit.ReadJSONL(strings.NewReader(text)), stored
-			r, err := audit.Verify(context.Background(), given)
+			r, err := audit.Verify(t.Context(), given)
 			if err != nil {
 				if !errors.Is(err, audit.ErrNotCanonical) {
 					t.Fatal(err)

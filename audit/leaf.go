@@ -47,7 +47,7 @@ func (l Leaf) Normal() Leaf {
 	return l
 }
 
-func (l *Leaf) append(b []byte) []byte {
+func (l Leaf) append(b []byte) []byte {
 	b = append(b, `{"seq":`...)
 	b = strconv.AppendInt(b, l.Seq, 10)
 	b = append(b, `,"at":"`...)

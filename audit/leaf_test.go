@@ -12,8 +12,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rootcheck-bot/rootcheck/audit"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 func TestEveryRecordIsReadBackAsItWasWritten(t *testing.T) {
@@ -144,8 +145,15 @@ func TestTheVocabularyListsEveryAction(t *testing.T) {
 			continue
 		}
 		for _, s := range g.Specs {
-			v := s.(*ast.ValueSpec)
-			text, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+			v, ok := s.(*ast.ValueSpec)
+			if !ok || len(v.Values) != 1 {
+				t.Fatal("a constant has no value of its own")
+			}
+			literal, ok := v.Values[0].(*ast.BasicLit)
+			if !ok {
+				t.Fatalf("%s is no literal", v.Names[0])
+			}
+			text, err := strconv.Unquote(literal.Value)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rootcheck-bot/rootcheck/audit"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 // table is a log as a database holds it, open to whoever administers the database.

@@ -15,7 +15,7 @@ type Receipt struct {
 // Where one change writes several events, its receipt is for the last. A leaf outside the head, or one whose event
 // cannot be recorded, gives the zero Receipt.
 func Sealed(leaf Leaf, head Head) Receipt {
-	if leaf.Seq < 0 || leaf.Seq >= head.Size || leaf.Event.form() != nil {
+	if leaf.Seq < 0 || leaf.Seq >= head.Size || leaf.form() != nil {
 		return Receipt{}
 	}
 	leaf.Event = leaf.Event.Normal()

@@ -60,7 +60,9 @@ func (r Report) OK() bool { return len(r.Findings) == 0 && !r.Stopped }
 
 const maxFindings = 1000
 
-func (r *Report) add(f Finding) {
+// add notes a finding; neighbours of a kind become one.
+func (v *verifier) add(f Finding) {
+	r := &v.report
 	for i := len(r.Findings) - 1; i >= 0 && i >= len(r.Findings)-3; i-- {
 		last := &r.Findings[i]
 		if last.Kind == f.Kind && f.Kind != HashAltered && f.Kind != Rewritten && f.From > 0 && last.To == f.From-1 {
@@ -75,8 +77,8 @@ func (r *Report) add(f Finding) {
 	r.Findings = append(r.Findings, f)
 }
 
-func (r *Report) sort() {
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+func sortFindings(all []Finding) {
+	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
 	})
 }

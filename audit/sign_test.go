@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rootcheck-bot/rootcheck/audit"
 	"golang.org/x/mod/sumdb/note"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 func TestASignedHeadIsReadBackWholeInEachOfItsForms(t *testing.T) {

@@ -5,9 +5,10 @@ import (
 	"math"
 	"testing"
 
-	"github.com/rootcheck-bot/rootcheck/audit"
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
+
+	"github.com/rootcheck-bot/rootcheck/audit"
 )
 
 func TestALogGrowsTheSameWhateverTheSizeOfTheTransactions(t *testing.T) {
@@ -56,7 +57,7 @@ func TestProofsHoldForWhatIsThereAndForNothingElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := audit.CheckInclusion(in, head, seq, log.rows[seq].Raw); err != nil {
+		if err = audit.CheckInclusion(in, head, seq, log.rows[seq].Raw); err != nil {
 			t.Fatal(err)
 		}
 		if audit.CheckInclusion(in, head, seq, append([]byte(" "), log.rows[seq].Raw...)) == nil {

@@ -72,7 +72,7 @@ func Verify(ctx context.Context, c Check) (Report, error) {
 	if err := v.finish(); err != nil {
 		return Report{}, err
 	}
-	v.report.sort()
+	sortFindings(v.report.Findings)
 	return v.report, nil
 }
 
@@ -147,7 +147,7 @@ func (v *verifier) inspect(r Record) (row, error) {
 			return row{}, rerr
 		}
 		if vouched {
-			v.report.add(Finding{Kind: HashAltered, From: seq, To: seq, Why: "the stored hash of the record is not the one that the tree above it was built over"})
+			v.add(Finding{Kind: HashAltered, From: seq, To: seq, Why: "the stored hash of the record is not the one that the tree above it was built over"})
 			x.authentic = true
 		}
 	}
@@ -204,14 +204,14 @@ func (v *verifier) accept(x row) error {
 		return err
 	}
 	if x.at-x.seq != v.offset && !explained {
-		v.report.add(Finding{Kind: Moved, From: x.seq, To: x.seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
+		v.add(Finding{Kind: Moved, From: x.seq, To: x.seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
 	}
 	v.offset = x.at - x.seq
 	if v.moved[x.seq] {
-		v.report.add(Finding{Kind: Inserted, From: x.seq, To: x.seq, Why: "the record is there twice"})
+		v.add(Finding{Kind: Inserted, From: x.seq, To: x.seq, Why: "the record is there twice"})
 	}
 	if x.fault != nil {
-		v.report.add(Finding{Kind: Unreadable, From: x.seq, To: x.seq, Why: x.fault.Error()})
+		v.add(Finding{Kind: Unreadable, From: x.seq, To: x.seq, Why: x.fault.Error()})
 	}
 	return v.grow(x.seq, &x.hash)
 }
@@ -280,12 +280,12 @@ func (v *verifier) fill(seq int64, in map[int64]row, last *int64) error {
 	switch {
 	case here && x.authentic:
 		if x.at < *last {
-			v.report.add(Finding{Kind: Moved, From: seq, To: seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
+			v.add(Finding{Kind: Moved, From: seq, To: seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
 		}
 		*last = max(*last, x.at)
 		return v.grow(seq, &x.hash)
 	case here:
-		v.report.add(Finding{Kind: Edited, From: seq, To: seq, Why: edited(x)})
+		v.add(Finding{Kind: Edited, From: seq, To: seq, Why: edited(x)})
 	default:
 		v.miss(seq, seq)
 	}
@@ -303,12 +303,12 @@ func edited(x row) string {
 func (v *verifier) stray(x row) {
 	switch {
 	case !x.authentic:
-		v.report.add(Finding{Kind: Inserted, From: x.at, To: x.at, Why: "no hash was ever stored for this row"})
+		v.add(Finding{Kind: Inserted, From: x.at, To: x.at, Why: "no hash was ever stored for this row"})
 	case v.take(x.seq), x.seq >= v.next && !v.moved[x.seq]:
 		v.moved[x.seq] = true
-		v.report.add(Finding{Kind: Moved, From: x.seq, To: x.seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
+		v.add(Finding{Kind: Moved, From: x.seq, To: x.seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
 	default:
-		v.report.add(Finding{Kind: Inserted, From: x.at, To: x.at, Why: fmt.Sprintf("it repeats record %d", x.seq)})
+		v.add(Finding{Kind: Inserted, From: x.at, To: x.at, Why: fmt.Sprintf("it repeats record %d", x.seq)})
 	}
 }
 
@@ -342,7 +342,7 @@ func (v *verifier) grow(seq int64, hash *Hash) error {
 		if !ok {
 			why = "a node of the tree over these records is missing"
 		}
-		v.report.add(Finding{Kind: HashAltered, From: up.from, To: seq, Why: why})
+		v.add(Finding{Kind: HashAltered, From: up.from, To: seq, Why: why})
 	}
 	v.compare()
 	return nil
@@ -387,7 +387,7 @@ func (v *verifier) finish() error {
 	}
 	for seq := v.next; seq < end; seq++ {
 		if !v.moved[seq] {
-			v.report.add(Finding{Kind: Truncated, From: seq, To: seq, Why: "its hash is stored, the record is not there"})
+			v.add(Finding{Kind: Truncated, From: seq, To: seq, Why: "its hash is stored, the record is not there"})
 		}
 		if err := v.grow(seq, nil); err != nil {
 			return err
