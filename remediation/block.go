@@ -28,7 +28,7 @@ type Block struct {
 }
 
 // Intend notes that a request is about to block the account. Until [Block.Hold] says that it did, the block may or may not
-// be attached: whoever releases it must look. found says that the policy was attached before we came.
+// be attached: whoever releases it must look. If found, the policy was attached before we came.
 func (b Block) Intend(id RequestID, found bool, now time.Time) Block {
 	if found {
 		return b.Hold(id, true, now)
@@ -47,7 +47,7 @@ func (b Block) Intend(id RequestID, found bool, now time.Time) Block {
 // Holds reports whether a request is among those that need the block.
 func (b Block) Holds(id RequestID) bool { return slices.Contains(b.Holders, id) }
 
-// Hold adds a request to those that need the block. found says that the policy was attached before we came.
+// Hold adds a request to those that need the block. If found, the policy was attached before we came.
 func (b Block) Hold(id RequestID, found bool, now time.Time) Block {
 	b.Holders = slices.Clone(b.Holders)
 	if !b.Attached {
@@ -64,8 +64,8 @@ func (b Block) Hold(id RequestID, found bool, now time.Time) Block {
 	return b
 }
 
-// Release takes a request out. detach says that nobody needs the block any more and that it is ours to take away, also
-// where it was only intended: then AWS tells whether there is anything to take away.
+// Release takes a request out. If detach, nobody needs the block any more and it is ours to take away, also where it was
+// only intended: then AWS tells whether there is anything to take away.
 func (b Block) Release(id RequestID) (next Block, detach bool) {
 	b.Holders = slices.DeleteFunc(slices.Clone(b.Holders), func(h RequestID) bool { return h == id })
 	b.Version++

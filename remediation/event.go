@@ -90,9 +90,9 @@ type BlockFacts struct {
 	Intact   bool // the policy's document equals the shipped template
 }
 
-// find tells whether the request's key is there, which is never said of one that is not known. known is false where the reading cannot tell: it failed, it is of
-// another account, its list is older than our own last call or than a list that was relied on, the request's key has no
-// name to find it by, or two keys answer to its name.
+// find tells whether the request's key is there, which is never said of one that is not known. A key is not known where the
+// reading cannot tell: it failed, it is of another account, its list is older than our own last call or than a list that
+// was relied on, the request's key has no name to find it by, or two keys answer to its name.
 func (f Facts) find(r Request) (k posture.Key, present, known bool) {
 	switch {
 	case f.Gap != nil || f.Account != r.Account || f.Source != r.Source:

@@ -143,11 +143,11 @@ func TestAPermitNeedsTheReceiptOfItsOwnAttempt(t *testing.T) {
 	} {
 		e := event
 		change(&e)
-		if _, err := a.Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: e}, head)); err == nil {
+		if _, err = a.Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: e}, head)); err == nil {
 			t.Errorf("a receipt %s gave a permit", name)
 		}
 	}
-	if _, err := a.Permit(audit.Receipt{}); err == nil {
+	if _, err = a.Permit(audit.Receipt{}); err == nil {
 		t.Error("the zero receipt gave a permit")
 	}
 	p, err := a.Permit(audit.Sealed(audit.Leaf{Seq: 4, Event: event}, head))

@@ -322,14 +322,14 @@ func (s *step) begin(doing, asked State) {
 	}
 }
 
-const (
-	// ownerPatience is how long a guided step waits for its owner before it lapses.
-	ownerPatience = 14 * 24 * time.Hour
-	// guidedReadEvery is how often a guided step is looked at without anybody saying Done.
-	guidedReadEvery = time.Hour
-	// stuckAfter is when a call that never reported back is settled by reading AWS: longer than its time-out.
-	stuckAfter = 2 * time.Minute
-)
+// ownerPatience is how long a guided step waits for its owner before it lapses.
+const ownerPatience = 14 * 24 * time.Hour
+
+// guidedReadEvery is how often a guided step is looked at without anybody saying Done.
+const guidedReadEvery = time.Hour
+
+// stuckAfter is when a call that never reported back is settled by reading AWS: longer than its time-out.
+const stuckAfter = 2 * time.Minute
 
 func (s *step) ownerDone() {
 	if s.r.State == Reactivating && s.r.Means != MeansGuided {

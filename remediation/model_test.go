@@ -1,6 +1,7 @@
 package remediation_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -158,15 +159,15 @@ func (m *model) call(act string, s scene) error {
 	case m.calls[act] > m.attempts:
 		return fmt.Errorf("%d calls under one confirmation", m.calls[act])
 	case !s.recorded:
-		return fmt.Errorf("the attempt is not on record")
+		return errors.New("the attempt is not on record")
 	case !s.on || s.exempt || m.dry || (s.paused || s.dryRun) && !undo:
 		return fmt.Errorf("it is off, paused, dry or exempt: %+v", s)
 	case !s.sameAccount || !s.sameKey || !s.present:
 		return fmt.Errorf("the call is about something else: %+v", s)
 	case undo && s.foreign:
-		return fmt.Errorf("the block was found there")
+		return errors.New("the block was found there")
 	case act == "deactivate" && !s.rightBlock:
-		return fmt.Errorf("the policy is not the shipped one")
+		return errors.New("the policy is not the shipped one")
 	case act == "delete":
 		return m.delete(s)
 	}
@@ -177,13 +178,13 @@ func (m *model) call(act string, s scene) error {
 func (m *model) delete(s scene) error {
 	switch {
 	case m.gone:
-		return fmt.Errorf("the key was deleted before")
+		return errors.New("the key was deleted before")
 	case m.calls["delete"] > 1 && !m.sighted:
-		return fmt.Errorf("sent again without a look")
+		return errors.New("sent again without a look")
 	case m.watched < m.watch:
 		return fmt.Errorf("watched for %s of %s", m.watched, m.watch)
 	case !s.shut:
-		return fmt.Errorf("the key is neither inactive nor blocked")
+		return errors.New("the key is neither inactive nor blocked")
 	case s.lastUse.After(m.lastUse):
 		return fmt.Errorf("used at %s, which nobody was shown", s.lastUse)
 	case s.ours.Sub(s.lastUse) < m.guard && !m.override:

@@ -186,7 +186,7 @@ func (w *world) open(t *rapid.T) {
 	if slices.ContainsFunc(w.tracks, func(tr *track) bool { return tr.key == truth.ID && !tr.r.State.Ended() }) {
 		return
 	}
-	f := w.facts(remediation.Request{})
+	f := w.facts()
 	i := slices.IndexFunc(f.Keys, func(k posture.Key) bool { return k.ID == truth.ID || k.ID == "" && k.Created.Equal(truth.Created) })
 	if f.Gap != nil || f.Account != account || i < 0 {
 		return
@@ -240,14 +240,11 @@ func (w *world) person(t *rapid.T, tr *track, kind remediation.Kind, n int) {
 	if rapid.IntRange(0, 7).Draw(t, "old card") == 0 {
 		e.Version = rapid.IntRange(0, tr.r.Version).Draw(t, "version")
 	}
-	switch kind {
-	case remediation.Confirm, remediation.Reject:
-		if !may {
-			return // the verbs refuse it before the machine is asked
-		}
-	case remediation.OwnerDone:
+	switch {
+	case !may && (kind == remediation.Confirm || kind == remediation.Reject):
+		return // the verbs refuse it before the machine is asked
+	case kind == remediation.OwnerDone:
 		e.Version = 0
-	default:
 	}
 	was := tr.r
 	if !w.commit(tr, e, audit.User(by.User, "T1")) {
@@ -268,7 +265,10 @@ func (w *world) person(t *rapid.T, tr *track, kind remediation.Kind, n int) {
 		err = tr.model.ask("reactivate", by.User, false, w.now)
 	case remediation.AskLift:
 		err = tr.model.ask("lift", by.User, false, w.now)
-	default:
+	case remediation.OwnerDone: // it asks for a look and confirms nothing
+	case remediation.Lapse, remediation.Begin, remediation.GateShut, remediation.Succeeded, remediation.Refused,
+		remediation.Unsure, remediation.Unavailable, remediation.Observe:
+		w.fail("%s is nothing that people do", kind)
 	}
 	if err != nil {
 		w.fail("I1, I5: %s of %s in %s: %v", kind, by.User, was.State, err)
@@ -357,9 +357,10 @@ func (w *world) moves(j job) bool {
 		return j.of.r.Current(j.version) && remediation.ActOf(j.of.r.State) != ""
 	case remediation.EffectLapse:
 		return !j.of.r.Deadline.IsZero()
-	default:
-		return false
+	case remediation.EffectRelease, remediation.EffectDraw, remediation.EffectTell, remediation.EffectOwner,
+		remediation.EffectAlarm, remediation.EffectRescan:
 	}
+	return false
 }
 
 // heal lets everything work again and time go on, without people: each request must come to rest, and no block of ours

@@ -55,7 +55,7 @@ func (w *world) claim(t *rapid.T, k *worker) {
 			return
 		}
 		found := w.row.Attached && w.row.Origin == remediation.OriginFound
-		w.commit(tr, remediation.Event{Kind: remediation.Observe, Facts: w.facts(tr.r), Found: found}, audit.System("reader"))
+		w.commit(tr, remediation.Event{Kind: remediation.Observe, Facts: w.facts(), Found: found}, audit.System("reader"))
 	case remediation.EffectLapse:
 		if w.commit(tr, remediation.Event{Kind: remediation.Lapse}, audit.System("clock")) && tr.r.State != remediation.Approved {
 			tr.model.void()
@@ -66,7 +66,8 @@ func (w *world) claim(t *rapid.T, k *worker) {
 		if tr.r.Current(j.version) && remediation.ActOf(tr.r.State) != "" {
 			w.begin(k, j)
 		}
-	default:
+	case remediation.EffectDraw, remediation.EffectTell, remediation.EffectOwner, remediation.EffectAlarm,
+		remediation.EffectRescan: // they are not queued here
 	}
 }
 
@@ -106,7 +107,7 @@ func (w *world) begin(k *worker, j job) {
 		w.stop(tr, remediation.GateBlock)
 		return
 	}
-	f := w.facts(tr.r)
+	f := w.facts()
 	_, err := remediation.Start(tr.r, f, w.around(), w.now)
 	gate, guided := gateOf(err), means(tr.r) == remediation.MeansGuided
 	if err != nil && (!guided || gate != remediation.GateMeans) {
@@ -135,8 +136,7 @@ func means(r remediation.Request) remediation.Means {
 }
 
 func gateOf(err error) remediation.Gate {
-	var shut *remediation.GateError
-	if errors.As(err, &shut) {
+	if shut, ok := errors.AsType[*remediation.GateError](err); ok {
 		return shut.Gate
 	}
 	return ""
@@ -158,7 +158,7 @@ func (w *world) second(k *worker) {
 	if remediation.ActOf(k.r.State) == remediation.ActDelete {
 		around.DeletedToday--
 	}
-	attempt, err := remediation.Start(k.r, w.facts(k.r), around, w.now)
+	attempt, err := remediation.Start(k.r, w.facts(), around, w.now)
 	if err == nil {
 		k.permit, err = attempt.Permit(k.receipt)
 	}
@@ -167,7 +167,7 @@ func (w *world) second(k *worker) {
 		w.stop(tr, gateOf(err))
 		return
 	}
-	f := w.facts(k.r)
+	f := w.facts()
 	if w.overBlock(k.r) && w.row.Origin == remediation.OriginFound && !f.Block.Attached {
 		*k = worker{}
 		w.stop(tr, remediation.GateBlock) // the block that was found is gone: whose the next one is must be told anew
@@ -201,7 +201,7 @@ func (w *world) call(k *worker) {
 	if err := tr.model.call(string(p.Act()), k.scene); err != nil {
 		w.fail("I1-I6, I10: %s by %s in %s: %v", p.Act(), p.Means(), k.r.State, err)
 	}
-	stale := w.facts(tr.r)
+	stale := w.facts()
 	if i < 0 && (p.Act() == remediation.ActDelete || p.Means() != remediation.MeansOrganization) {
 		k.outcome = remediation.Event{Kind: remediation.Unsure, Code: "NoSuchEntity"}
 		return
@@ -218,7 +218,7 @@ func (w *world) call(k *worker) {
 		return
 	}
 	w.effect(p, i)
-	k.outcome = remediation.Event{Kind: remediation.Succeeded, AWSID: "aws", Facts: w.facts(tr.r)}
+	k.outcome = remediation.Event{Kind: remediation.Succeeded, AWSID: "aws", Facts: w.facts()}
 	switch fate {
 	case "lagging":
 		k.outcome.Facts = stale

@@ -36,7 +36,6 @@ type track struct {
 	r     remediation.Request
 	key   posture.KeyID // the truth, also where AWS shows no ids
 	model *model
-	asked remediation.State // the step that the model was told of last
 }
 
 type job struct {
@@ -104,7 +103,7 @@ func (w *world) shut(id posture.KeyID, means remediation.Means) bool {
 }
 
 // facts are what a reading shows now: by the root user's or an auditor's own session, or by a credential report.
-func (w *world) facts(r remediation.Request) remediation.Facts {
+func (w *world) facts() remediation.Facts {
 	f := remediation.Facts{Source: "acme", Account: account, At: w.now, AWS: w.aws}
 	switch {
 	case w.cloud.unread:
@@ -221,20 +220,18 @@ func (w *world) truth(tr *track, before remediation.Request, e remediation.Event
 	there := w.find(tr.key) >= 0
 	shown := w.sight(tr, e.Facts) // the reading, which may be a moment old
 	read := e.Kind == remediation.Observe || e.Kind == remediation.Succeeded
-	switch r.State {
-	case remediation.Verified, remediation.VerifiedWithAlarm, remediation.GoneOutside:
-		if there {
-			w.fail("I12: %s, and the key is there", r.State)
-		}
-	case remediation.Inactive:
-		if read && !shown.shut {
-			w.fail("I12: %s on %s makes it inactive, and it is not", before.State, e.Kind)
-		}
-	case remediation.Restored:
-		if r.Means == remediation.MeansOrganization && e.Facts.Block.Attached || r.Means != remediation.MeansOrganization && shown.shut {
-			w.fail("I12: restored, and it is still out of use")
-		}
-	default:
+	gone := r.State == remediation.Verified || r.State == remediation.VerifiedWithAlarm || r.State == remediation.GoneOutside
+	again := !e.Facts.Block.Attached
+	if r.Means != remediation.MeansOrganization {
+		again = !shown.shut
+	}
+	switch {
+	case gone && there:
+		w.fail("I12: %s, and the key is there", r.State)
+	case r.State == remediation.Inactive && read && !shown.shut:
+		w.fail("I12: %s on %s makes it inactive, and it is not", before.State, e.Kind)
+	case r.State == remediation.Restored && !again:
+		w.fail("I12: restored, and it is still out of use")
 	}
 }
 
@@ -279,7 +276,8 @@ func (w *world) queue(j job) {
 	switch j.kind {
 	case remediation.EffectAct, remediation.EffectRead, remediation.EffectLapse, remediation.EffectRelease:
 		w.jobs = append(w.jobs, j)
-	default: // what people are shown changes nothing here
+	case remediation.EffectDraw, remediation.EffectTell, remediation.EffectOwner, remediation.EffectAlarm,
+		remediation.EffectRescan: // what people are shown changes nothing here
 	}
 }
 

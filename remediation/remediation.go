@@ -210,7 +210,7 @@ func Open(id RequestID, by Person, reason string, f Facts, key posture.Key, mean
 		if means == MeansOrganization {
 			r.Means = MeansGuided // there is no block to take away: whoever made it inactive did so in the console
 		}
-		r.startWatch(f, now)
+		r = r.startWatch(f, now)
 	}
 	return r
 }

@@ -15,7 +15,7 @@ const dayOfWatch = 24 * time.Hour
 const watchEvery = time.Hour
 
 // startWatch begins the window anew at a reading.
-func (r *Request) startWatch(f Facts, now time.Time) {
+func (r Request) startWatch(f Facts, now time.Time) Request {
 	if r.InactiveAt.IsZero() {
 		r.InactiveAt = now
 	}
@@ -24,13 +24,14 @@ func (r *Request) startWatch(f Facts, now time.Time) {
 		r.WatchFrom = spread
 	}
 	r.Watched, r.ReadAt, r.ReadAWS = 0, now, f.AWS
+	return r
 }
 
 // advance adds what lies between two readings, by the slower of the two clocks, and never more than a day. A reading
 // without AWS's time adds nothing: nobody knows what it would add.
-func (r *Request) advance(f Facts, now time.Time) {
+func (r Request) advance(f Facts, now time.Time) Request {
 	if f.AWS.IsZero() {
-		return
+		return r
 	}
 	from := latest(r.ReadAt, r.WatchFrom)
 	if !r.ReadAWS.IsZero() {
@@ -43,6 +44,7 @@ func (r *Request) advance(f Facts, now time.Time) {
 	if f.AWS.After(r.ReadAWS) {
 		r.ReadAWS = f.AWS
 	}
+	return r
 }
 
 // blockOurs reports whether the request holds a block that may be taken away: one that was found there is not ours.
@@ -63,7 +65,7 @@ func (r Request) shut(k posture.Key, f Facts) (bool, bool) {
 func (s *step) becameInactive(n Note, a audit.Action) {
 	s.r.Approvals, s.r.Attempt, s.r.InactiveAt = nil, 0, time.Time{}
 	s.to(Inactive, n, a)
-	s.r.startWatch(s.e.Facts, s.now)
+	s.r = s.r.startWatch(s.e.Facts, s.now)
 	s.nextRead()
 }
 
@@ -210,7 +212,7 @@ func (s *step) restartWatch(n Note) {
 	} else {
 		s.back(n, audit.RemediationAlarmed)
 	}
-	s.r.startWatch(s.e.Facts, s.now)
+	s.r = s.r.startWatch(s.e.Facts, s.now)
 	s.alarm()
 	s.nextRead()
 }
@@ -218,7 +220,7 @@ func (s *step) restartWatch(n Note) {
 func (s *step) watchOn(k posture.Key) {
 	was := s.r.Remaining()
 	s.snapshot(k)
-	s.r.advance(s.e.Facts, s.now)
+	s.r = s.r.advance(s.e.Facts, s.now)
 	s.changed, s.action = true, audit.RemediationObserved
 	s.nextRead()
 	if s.r.Note == NoteReadingMissing {
