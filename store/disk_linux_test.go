@@ -37,3 +37,32 @@ func TestAReadOnlyFileSystemIsRefused(t *testing.T) {
 		t.Errorf("%q", text)
 	}
 }
+
+func TestAReaderOfAReadOnlyFileSystemIsToldSo(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("SKIPPED: a file system cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	c := Config{URL: filepath.Join(dir, "rootcheck.db"), Now: fixed}
+	s, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err = syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = OpenReadOnly(t.Context(), c); err == nil {
+		t.Fatal("it was opened", s.Close())
+	}
+	if text := err.Error(); !strings.HasPrefix(text, "database: ") || !strings.Contains(text, "cannot be written") || strings.Contains(text, "\n") {
+		t.Errorf("%q", text)
+	}
+}

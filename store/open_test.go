@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"io/fs"
@@ -140,6 +141,48 @@ func TestAReaderReadsAfterTheWriterIsGone(t *testing.T) {
 				t.Errorf("%d records", rep.Records)
 			}
 			ok(t, r.Close())
+		})
+	}
+}
+
+func TestAReaderThatCannotOpenTheFileSaysWhy(t *testing.T) {
+	t.Parallel()
+	t.Run("a folder that SQLite's side files cannot be made in", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "rootcheck.db")
+		ok(t, openURL(t, path).Close())
+		ok(t, os.RemoveAll(path+"-wal"))
+		ok(t, os.Mkdir(path+"-wal", 0o700)) // stands in the way of the file that root, too, would have to create
+		r, err := store.OpenReadOnly(t.Context(), config(t, path))
+		if err == nil {
+			t.Fatal("it was opened", r.Close())
+		}
+		sentence(t, err, path, "cannot be written", "may write to")
+	})
+	for name, tt := range map[string]struct {
+		ctx  func(context.Context) (context.Context, context.CancelFunc)
+		want error
+	}{
+		"a deadline that is over": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithDeadline(ctx, time.Unix(0, 0))
+		}, context.DeadlineExceeded},
+		"a caller who has left": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		}, context.Canceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "rootcheck.db")
+			ok(t, openURL(t, path).Close())
+			ctx, cancel := tt.ctx(t.Context())
+			defer cancel()
+			_, err := store.OpenReadOnly(ctx, config(t, path))
+			sentence(t, err, path, "was cut short", "try again")
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v does not carry %v", err, tt.want)
+			}
 		})
 	}
 }

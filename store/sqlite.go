@@ -115,7 +115,7 @@ func (b *sqliteBackend) prepare(ctx context.Context, c Config) error {
 		return fmt.Errorf("database: %s is damaged (%s); restore it from a backup", b.name, strings.Join(strings.Fields(sound), " "))
 	}
 	if err := checkLibrary(ctx, b.writer); err != nil {
-		return err
+		return sqliteFailure(b.name, err)
 	}
 	before := func(ctx context.Context, from int64) error {
 		copied := fmt.Sprintf("%s.before-%d.%s", b.path, from, c.Now().UTC().Format("20060102T150405"))
@@ -136,7 +136,7 @@ func (b *sqliteBackend) prepare(ctx context.Context, c Config) error {
 // checkVersions is what a reader checks, who can repair nothing.
 func (b *sqliteBackend) checkVersions(ctx context.Context, db *sql.DB) error {
 	if err := checkLibrary(ctx, db); err != nil {
-		return err
+		return sqliteFailure(b.name, err)
 	}
 	if err := checkSchema(ctx, db, goose.DialectSQLite3, b.name); err != nil {
 		return sqliteFailure(b.name, err)
@@ -144,10 +144,12 @@ func (b *sqliteBackend) checkVersions(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
+// checkLibrary asks the library for its version. It is the first that a reader asks, so it also fails on a file that
+// cannot be opened.
 func checkLibrary(ctx context.Context, db *sql.DB) error {
 	var version string
 	if err := db.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version); err != nil {
-		return fmt.Errorf("database: the SQLite library does not answer: %w; reinstall the bot", err)
+		return err
 	}
 	if number(version) < minSQLite {
 		return fmt.Errorf("database: SQLite %s can corrupt a file, 3.51.3 is the first that does not; build the bot with a newer modernc.org/sqlite", version)
@@ -216,11 +218,16 @@ func sqliteFailure(name string, err error) error {
 	if err == nil || strings.HasPrefix(err.Error(), "database: ") {
 		return err
 	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("database: opening %s was cut short: %w; try again", name, err)
+	}
 	code := 0
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
 		code = e.Code() & 0xff
 	}
 	switch code {
+	case 9: // SQLITE_INTERRUPT, which is how a deadline ends a statement
+		return fmt.Errorf("database: opening %s was cut short: %w; try again", name, err)
 	case 26: // SQLITE_NOTADB
 		return fmt.Errorf("database: %s is not a SQLite database; name another file", name)
 	case 11: // SQLITE_CORRUPT
