@@ -67,7 +67,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if *list {
 		for _, m := range chosen {
-			fmt.Fprintln(out, m)
+			if _, err := fmt.Fprintln(out, m); err != nil {
+				return fmt.Errorf("list the mutants: %w", err)
+			}
 		}
 		return nil
 	}
@@ -107,20 +109,26 @@ func try(ctx context.Context, all []mutant, parallel int, out io.Writer) error {
 	}()
 	begun, tried, survived := time.Now(), 0, []mutant{}
 	var broken []error
+	var unsaid error
+	say := func(format string, args ...any) {
+		if _, err := fmt.Fprintf(out, format, args...); err != nil {
+			unsaid = err
+		}
+	}
 	for v := range done {
 		tried++
 		switch {
 		case v.err != nil:
 			broken = append(broken, fmt.Errorf("%s: %w", v.mutant, v.err))
-			fmt.Fprintf(out, "broken    %s\n", v.mutant)
+			say("broken    %s\n", v.mutant)
 		case v.killed:
-			fmt.Fprintf(out, "killed    %s  by %s in %s\n", v.mutant, v.by, v.took.Round(time.Millisecond))
+			say("killed    %s  by %s in %s\n", v.mutant, v.by, v.took.Round(time.Millisecond))
 		default:
 			survived = append(survived, v.mutant)
-			fmt.Fprintf(out, "SURVIVED  %s\n", v.mutant)
+			say("SURVIVED  %s\n", v.mutant)
 		}
 	}
-	fmt.Fprintf(out, "%d of %d mutants killed in %s\n", tried-len(survived)-len(broken), len(all), time.Since(begun).Round(time.Second))
+	say("%d of %d mutants killed in %s\n", tried-len(survived)-len(broken), len(all), time.Since(begun).Round(time.Second))
 	switch {
 	case len(survived) > 0:
 		return fmt.Errorf("%d gates or guards are held in place by no test", len(survived))
@@ -128,6 +136,8 @@ func try(ctx context.Context, all []mutant, parallel int, out io.Writer) error {
 		return errors.Join(broken...)
 	case tried < len(all):
 		return ctx.Err()
+	case unsaid != nil:
+		return fmt.Errorf("write the verdicts: %w", unsaid)
 	}
 	return nil
 }
@@ -144,7 +154,7 @@ func (m mutant) try(ctx context.Context) verdict {
 		v.err = err
 		return v
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(dir) //nolint:errcheck // What stays behind lies in the folder for temporary files and decides nothing.
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		v.err = err
@@ -185,7 +195,7 @@ func (m mutant) overlay(dir string) (string, error) {
 		return "", err
 	}
 	mutated := filepath.Join(dir, "mutant.go")
-	if err := os.WriteFile(mutated, m.source, 0o600); err != nil {
+	if err = os.WriteFile(mutated, m.source, 0o600); err != nil {
 		return "", err
 	}
 	body, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
