@@ -41,7 +41,7 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 	if err := s.waiting(ctx, &c, now); err != nil {
 		return err
 	}
-	c.Queue = append(c.Queue, item("owners", KindOwners, Work{}, now))
+	c.Queue = append(c.Queue, item("owners", KindOwners, Work{}, now), item("units", KindUnits, Work{}, now))
 	if _, err := s.d.Ledger.Commit(ctx, c); err != nil {
 		return fmt.Errorf("queue what follows from the run: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,20 +61,21 @@ func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {
 	if err := s.d.Estate.SaveRun(ctx, run); err != nil {
 		return Change{}, fmt.Errorf("end the run: %w", err)
 	}
-	s.learnUnits(ctx)
 	return Change{}, nil
 }
 
-// learnUnits reads the names of organizational units for the lists and digests that follow. A run needs none of them.
-func (s *Service) learnUnits(ctx context.Context) {
+// units handles "units": it reads the names of organizational units for the lists and digests that follow. A run needs none
+// of them, and there may be hundreds, so they are no part of it.
+func (s *Service) units(ctx context.Context, _ Lease) (Change, error) {
 	if s.d.LearnUnits == nil {
-		return
+		return Change{}, nil
 	}
 	for _, source := range s.d.Inspector.Sources() {
 		if err := s.d.LearnUnits(ctx, source); err != nil {
 			s.d.Log.WarnContext(ctx, "names of organizational units could not be read", "aws_entry", source, "error", err)
 		}
 	}
+	return Change{}, ctx.Err()
 }
 
 // lookAtAll scans what the run has not seen yet.
@@ -315,21 +317,20 @@ func sourceGap(e SourceScan, had int, last Run) *SourceGap {
 	if e.Listed*10 > had*9 {
 		return nil
 	}
-	for _, was := range last.Gaps {
-		if was == g {
-			return nil
-		}
+	if slices.Contains(last.Gaps, g) {
+		return nil
 	}
 	return &g
 }
 
-// CheckNow begins a scan, or returns the one that is under way.
+// CheckNow begins a scan, or attaches to the one that is under way and returns how far it is.
 func (s *Service) CheckNow(ctx context.Context, a Actor) (Run, error) {
 	if err := s.look(ctx, a, true); err != nil {
 		return Run{}, err
 	}
 	now := s.d.Now()
 	run, err := s.d.Estate.CurrentRun(ctx)
+	attached := err == nil
 	switch {
 	case errors.Is(err, ErrNotFound):
 		run, err = s.d.Estate.StartRun(ctx, Run{ID: s.d.NewID(), Trigger: TriggerCommand, Started: now})
@@ -343,7 +344,8 @@ func (s *Service) CheckNow(ctx context.Context, a Actor) (Run, error) {
 	if err != nil {
 		return run, fmt.Errorf("read the queue: %w", err)
 	}
-	if due[KindScan] > 0 {
+	// The item of a run that has just ended may still be there. It does not scan any more, hence a new run has its own.
+	if attached && due[KindScan] > 0 {
 		return run, nil
 	}
 	c := Change{

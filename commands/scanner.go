@@ -48,7 +48,8 @@ func Pauses() []time.Duration {
 //   - An account that was throttled, or that AWS did not answer about, is looked at again when all others are done, after a
 //     pause that grows. Of its looks the one that told most counts. Every other answer counts at once.
 //   - Each account that an inventory named comes into the sink exactly once, whatever became of it, unless the context
-//     ended: what a cancelled look saw is no evidence.
+//     ended: what a cancelled look saw is no evidence. One that leaves after it was named comes with that reason; one that
+//     joins after its page was read comes with the next scan, because a second reading would double the calls.
 type Scanner struct {
 	Looker      Looker
 	Now         func() time.Time

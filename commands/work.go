@@ -15,6 +15,7 @@ const (
 	KindScan    = "scan"        // look at everything
 	KindRemind  = "remind"      // an owner has not answered
 	KindOwners  = "owners"      // find and tell owners after a scan
+	KindUnits   = "units"       // read the names of organizational units after a scan
 
 	KindCard   = "slack.card"   // redraw an account's card
 	KindTell   = "slack.tell"   // a line in the card's thread
