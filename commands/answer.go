@@ -104,7 +104,7 @@ func (s *Service) ours(ctx context.Context, r remediation.Request, _ remediation
 
 // RequestDelete asks to delete a watched key. AWS is read first: what the person confirms is what is there now.
 func (s *Service) RequestDelete(ctx context.Context, a Actor, id remediation.RequestID, version int, q Ask) (remediation.Request, error) {
-	q.tidy()
+	q = q.tidy()
 	return s.do(ctx, a, click{
 		act: "delete", right: ActRequest, id: id, version: version,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
@@ -148,7 +148,7 @@ func (s *Service) observeNow(ctx context.Context, r remediation.Request) error {
 // Confirm gives the second confirmation of whatever step is pending. With two_person off the whole key id is typed.
 func (s *Service) Confirm(ctx context.Context, a Actor, id remediation.RequestID, version int, typedKey string) (remediation.Request, error) {
 	q := Ask{TypedKey: typedKey, TypedAccount: typedKey}
-	q.tidy()
+	q = q.tidy()
 	return s.do(ctx, a, click{
 		act: "confirm", right: ActConfirm, id: id, version: version,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
@@ -187,10 +187,11 @@ func (s *Service) Cancel(ctx context.Context, a Actor, id remediation.RequestID,
 			if by.User == r.Requester.User || by.User == r.Opener.User {
 				return nil
 			}
-			if no := s.oneOf(ctx, by.User, RefusalCode(remediation.RefuseNotYours), s.cfg.Approvers); no != nil {
+			no := s.oneOf(ctx, by.User, RefusalCode(remediation.RefuseNotYours), s.cfg.Approvers)
+			if no != nil {
 				return no
 			}
-			return nil
+			return nil // and not no: a nil *Refusal in an error is not nil
 		},
 		event: remediation.Event{Kind: remediation.Cancel},
 	})
@@ -209,10 +210,11 @@ func (s *Service) KeyStepDone(ctx context.Context, a Actor, id remediation.Reque
 			if o.User != "" && o.User == by.User {
 				return nil
 			}
-			if no := s.oneOf(ctx, by.User, NotOwner, s.requesters(r.Source), s.cfg.Approvers); no != nil {
+			no := s.oneOf(ctx, by.User, NotOwner, s.requesters(r.Source), s.cfg.Approvers)
+			if no != nil {
 				return no
 			}
-			return nil
+			return nil // and not no: a nil *Refusal in an error is not nil
 		},
 		event: remediation.Event{Kind: remediation.OwnerDone},
 	})

@@ -37,10 +37,11 @@ func KeyName(k posture.Key) string {
 // bounds of what people type, in bytes: a Slack input holds 3,000 characters.
 const maxReason = 3000
 
-func (q *Ask) tidy() {
+func (q Ask) tidy() Ask {
 	q.TypedAccount = strings.ReplaceAll(strings.TrimSpace(q.TypedAccount), "-", "")
 	q.TypedKey = strings.ToUpper(strings.TrimSpace(q.TypedKey))
 	q.Reason, q.Override = tidy(q.Reason), tidy(q.Override)
+	return q
 }
 
 // tidy is free text as it is kept and said: somebody may have pasted the key into the reason.
@@ -102,8 +103,8 @@ type target struct {
 	del   remediation.Means
 }
 
-// find reads the account from the store and the key from AWS. typed compares what the person typed with what the store
-// knows, before AWS is asked; where the store knows no id, with what AWS shows.
+// find reads the account from the store and the key from AWS. What the person typed is compared with what the
+// store knows, before AWS is asked; where the store knows no id, with what AWS shows.
 func (s *Service) find(ctx context.Context, q Ask, typed func(posture.Key) *Refusal) (target, error) {
 	var t target
 	var err error
@@ -215,7 +216,7 @@ func (s *Service) notPaused(ctx context.Context) error {
 
 // RequestDeactivate opens a request for a key. Nothing is changed in AWS before a second person has confirmed it.
 func (s *Service) RequestDeactivate(ctx context.Context, a Actor, q Ask) (remediation.Request, error) {
-	q.tidy()
+	q = q.tidy()
 	by, no := s.permit(ctx, a, ActRequest, q.Source)
 	if no != nil {
 		return remediation.Request{}, s.refused(ctx, a, q.subject("deactivate"), no)
@@ -311,7 +312,7 @@ const (
 // BreakGlass opens a request that acts at once: one approver alone, on deactivate only, with the account id and the whole
 // key id typed. Everybody in the channel is told, and the next digest says it again.
 func (s *Service) BreakGlass(ctx context.Context, a Actor, q Ask) (remediation.Request, error) {
-	q.tidy()
+	q = q.tidy()
 	about := q.subject(ActBreakGlass)
 	by, no := s.permit(ctx, a, ActBreakGlass, q.Source)
 	if no == nil {

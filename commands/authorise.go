@@ -81,7 +81,7 @@ func (s *Service) sameAs(ctx context.Context, by remediation.Person, user string
 	return by.Is(remediation.Person{User: p.User, Email: p.Email}), nil
 }
 
-// among reports whether a live person belongs to the people. unread names the groups that could not be read.
+// among reports whether a live person belongs to the people, and names the groups that could not be read.
 func (s *Service) among(ctx context.Context, who People, user string) (yes bool, unread []string) {
 	if slices.Contains(who.Users, user) {
 		return true, nil
@@ -288,11 +288,8 @@ func (c RefusalCode) access() bool {
 
 // refusal finds the refusal in an error.
 func refusal(err error) *Refusal {
-	var r *Refusal
-	if errors.As(err, &r) {
-		return r
-	}
-	return nil
+	r, _ := errors.AsType[*Refusal](err)
+	return r
 }
 
 // handle is a key as the audit log names it.

@@ -182,7 +182,7 @@ func (s *Service) detach(ctx context.Context, l Lease, r remediation.Request, ne
 	return s.detached(r, next, false, o.AWSID, ""), nil
 }
 
-// detached writes that the block is off. bumped tells that next already carries the version to be written.
+// detached writes that the block is off. When bumped, next already carries the version to be written.
 func (s *Service) detached(r remediation.Request, next remediation.Block, bumped bool, awsID, why string) Change {
 	version := next.Version
 	next = next.Detached()

@@ -53,7 +53,7 @@ func (s *Service) turn(ctx context.Context, id remediation.RequestID, t turn) (t
 		now := s.d.Now()
 		d := remediation.Decide(r, e, now)
 		if d.Refusal != nil {
-			return turned{before: r, decision: d}, nil
+			return turned{before: r, decision: d}, nil //nolint:nilerr // A refusal is an answer, and the decision carries it.
 		}
 		c, err := s.change(ctx, t, r, e, d, now)
 		if err != nil {

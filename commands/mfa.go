@@ -11,8 +11,8 @@ import (
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
-// answerOwner is the way of every click about an owner: authorise, read, decide, record. change returns the refusal, or
-// how the record is to be after the click.
+// answerOwner is the way of every click about an owner: authorise, read, decide, record. Its change returns the refusal,
+// or how the record is to be after the click.
 type ownerClick struct {
 	act    string
 	right  string

@@ -57,7 +57,7 @@ func (s *Service) released(ctx context.Context) (bool, error) {
 	return !at.IsZero(), nil
 }
 
-// sweep looks after the owner of one account. fresh tells that the owner was not held before.
+// sweep looks after the owner of one account. It is fresh if the owner was not held before.
 func (s *Service) sweep(ctx context.Context, l Look, released bool) (o Owner, fresh bool, err error) {
 	a := l.Evidence.Account
 	f, _ := postureOf(l).Finding(posture.RootMFA)

@@ -19,17 +19,18 @@ import (
 //   - A gate that is shut uses the confirmation up. One that is shut because somebody did not answer is asked again for a
 //     while first.
 
-const (
-	// callFor bounds one changing call with its read-back. It is far shorter than the two minutes after which an attempt
-	// is settled by reading AWS, so that a settled attempt has no call under way.
-	callFor = 30 * time.Second
-	// recordFor bounds the commit of an outcome while the process ends.
-	recordFor = 10 * time.Second
-	// freshFor is how old a reading may be that the second gates are asked with.
-	freshFor = 5 * time.Second
-	// patience is how often a directory or an AWS that does not answer is asked before the gate counts as shut.
-	patience = 4
-)
+// callFor bounds one changing call with its read-back. It is far shorter than the two minutes after which an attempt is
+// settled by reading AWS, so that a settled attempt has no call under way.
+const callFor = 30 * time.Second
+
+// recordFor bounds the commit of an outcome while the process ends.
+const recordFor = 10 * time.Second
+
+// freshFor is how old a reading may be that the second gates are asked with.
+const freshFor = 5 * time.Second
+
+// patience is how often a directory or an AWS that does not answer is asked before the gate counts as shut.
+const patience = 4
 
 // errMoved means that the request changed while its gates were asked.
 var errMoved = errors.New("the request changed meanwhile")
@@ -115,7 +116,8 @@ func (st *stepper) guided(ctx context.Context) error {
 	if errors.As(err, &shut) && shut.Gate != remediation.GateMeans {
 		return st.shut(ctx, shut.Gate, answered && facts.Gap == nil)
 	}
-	if still, err := st.still(ctx, facts); err != nil || !still {
+	still, err := st.still(ctx, facts)
+	if err != nil || !still {
 		return err
 	}
 	_, err = st.commitBegin(ctx, remediation.Facts{}, true)
@@ -328,8 +330,8 @@ func (st *stepper) outcome(ctx context.Context, e remediation.Event, actor audit
 	return err
 }
 
-// surroundings are what the gates look at besides the request and AWS, looked up just now. answered is false where the
-// directory did not answer: then nobody counts as entitled.
+// surroundings are what the gates look at besides the request and AWS, looked up just now. The second result is false
+// where the directory did not answer: then nobody counts as entitled.
 func (s *Service) surroundings(ctx context.Context, r remediation.Request, act remediation.Act) (remediation.Surroundings, bool, error) {
 	sur := remediation.Surroundings{DryRun: s.cfg.DryRun, DailyCap: s.cfg.DailyCap}
 	sw, err := s.d.Ledger.Switch(ctx)

@@ -139,9 +139,7 @@ func (w *Worker) claim(ctx context.Context, c *crew) bool {
 		return false
 	}
 	before, done := w.enter(l)
-	w.wg.Add(1)
-	go func() {
-		defer w.wg.Done()
+	w.wg.Go(func() {
 		defer w.leave(c, l, done)
 		if before != nil {
 			select {
@@ -152,7 +150,7 @@ func (w *Worker) claim(ctx context.Context, c *crew) bool {
 			}
 		}
 		w.do(ctx, l)
-	}()
+	})
 	return true
 }
 
