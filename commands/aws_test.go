@@ -146,7 +146,7 @@ func (i inspector) Contacts(_ context.Context, a posture.Account) ([]commands.Co
 
 type executor struct{ w *world }
 
-func (e executor) Open(_ context.Context, r remediation.Request, act remediation.Act) (commands.Session, error) {
+func (e executor) Open(_ context.Context, r remediation.Request, _ remediation.Act) (commands.Session, error) {
 	e.w.port("executor.open")
 	if e.w.isBroken("open") {
 		return nil, errDown

@@ -175,7 +175,7 @@ func (l *life) press(ctx context.Context) (err error) {
 		return err
 	}
 	if len(all) == 0 || all[0].State.Ended() && all[0].State != remediation.Verified {
-		_, err := l.s.RequestDeactivate(ctx, who(requester), ask(l.account, l.key))
+		_, err = l.s.RequestDeactivate(ctx, who(requester), ask(l.account, l.key))
 		return err
 	}
 	r := all[0]
@@ -198,8 +198,7 @@ func (l *life) live(dieAt int64) int64 {
 	first := l.m
 	for range 200 {
 		if err := l.press(ctx); err != nil && !l.m.dead() {
-			var no *commands.Refusal
-			if !errors.As(err, &no) {
+			if _, refused := errors.AsType[*commands.Refusal](err); !refused {
 				l.t.Fatalf("press: %v", err)
 			}
 		}

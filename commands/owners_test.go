@@ -146,7 +146,8 @@ func TestABlockedAccountsOwnerIsLeftAlone(t *testing.T) {
 	w.deactivated(member, keyOne)
 	_, err := w.s.InstructMFA(t.Context(), who(requester), "billing")
 	w.wantRefusal(err, commands.MFABlocked)
-	if n, err := w.s.ReleaseOwners(t.Context(), who(approver)); err != nil || n != 0 {
+	n, err := w.s.ReleaseOwners(t.Context(), who(approver))
+	if err != nil || n != 0 {
 		t.Errorf("released %d, %v; want nobody while the account is blocked", n, err)
 	}
 	r, err := w.st.Requests(t.Context(), commands.RequestQuery{Open: true})
@@ -157,7 +158,7 @@ func TestABlockedAccountsOwnerIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.Confirm(t.Context(), who(approver), u.ID, u.Version, ""); err != nil {
+	if _, err = w.s.Confirm(t.Context(), who(approver), u.ID, u.Version, ""); err != nil {
 		t.Fatal(err)
 	}
 	w.settle()

@@ -13,6 +13,9 @@ import (
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
+// outcome is what a click came to, whatever it was about.
+func outcome(_ remediation.Request, err error) error { return err }
+
 func TestOfCompetingClicksOneDecides(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -24,11 +27,11 @@ func TestOfCompetingClicksOneDecides(t *testing.T) {
 			t.Fatal(err)
 		}
 		clicks := []func() error{
-			func() error { _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); return err },
-			func() error { _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); return err },
-			func() error { _, err := w.s.Confirm(t.Context(), who(second), r.ID, r.Version, ""); return err },
-			func() error { _, err := w.s.Reject(t.Context(), who(second), r.ID, r.Version, "no"); return err },
-			func() error { _, err := w.s.Cancel(t.Context(), who(requester), r.ID, r.Version); return err },
+			func() error { return outcome(w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, "")) },
+			func() error { return outcome(w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, "")) },
+			func() error { return outcome(w.s.Confirm(t.Context(), who(second), r.ID, r.Version, "")) },
+			func() error { return outcome(w.s.Reject(t.Context(), who(second), r.ID, r.Version, "no")) },
+			func() error { return outcome(w.s.Cancel(t.Context(), who(requester), r.ID, r.Version)) },
 		}
 		var wg sync.WaitGroup
 		results := make([]error, len(clicks))
@@ -53,12 +56,11 @@ func TestOfCompetingClicksOneDecides(t *testing.T) {
 		}
 		decisions, refusals := 0, 0
 		for _, l := range w.audit(commands.AuditQuery{Request: string(r.ID)}) {
-			switch l.Action {
-			case audit.RemediationConfirmed, audit.RemediationRejected, audit.RemediationCancelled:
+			if slices.Contains([]audit.Action{audit.RemediationConfirmed, audit.RemediationRejected, audit.RemediationCancelled}, l.Action) {
 				decisions++
-			case audit.RemediationRefused:
+			}
+			if l.Action == audit.RemediationRefused {
 				refusals++
-			default:
 			}
 		}
 		if decisions != 1 || refusals != len(clicks)-1 {
@@ -134,7 +136,7 @@ func TestAnOutcomeThatNobodySawIsReadFromAWS(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+				if _, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
 					t.Fatal(err)
 				}
 				w.settle()
@@ -180,7 +182,7 @@ func failsToBlock(t *testing.T, code string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+	if _, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
 		t.Fatal(err)
 	}
 	w.settle()
@@ -278,7 +280,7 @@ func TestSomebodyWhoDoesNotAnswerIsAskedAgainBeforeAGateIsShut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+			if _, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
 				t.Fatal(err)
 			}
 			w.at(func() { w.broken[broken] = true })

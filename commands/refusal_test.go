@@ -171,7 +171,7 @@ func TestClicksThatComeTooLate(t *testing.T) {
 	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOutdated))
 	_, err = w.s.Confirm(t.Context(), who(second), "r999", 1, "")
 	w.wantRefusal(err, commands.UnknownRequest)
-	if _, err := w.s.Confirm(t.Context(), who(second), r.ID, r.Version, ""); err != nil {
+	if _, err = w.s.Confirm(t.Context(), who(second), r.ID, r.Version, ""); err != nil {
 		t.Fatal(err)
 	}
 	_, err = w.s.Confirm(t.Context(), who(second), r.ID, r.Version, "")
@@ -229,7 +229,7 @@ func TestAPauseStopsEverythingButAnUndo(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.wantRefusal(w.s.Pause(t.Context(), who(approver), " "), commands.ReasonWanted)
-	if err := w.s.Pause(t.Context(), who(approver), "migration tonight"); err != nil {
+	if err = w.s.Pause(t.Context(), who(approver), "migration tonight"); err != nil {
 		t.Fatal(err)
 	}
 	w.wantRefusal(w.s.Pause(t.Context(), who(second), "me too"), commands.AlreadySo)
@@ -390,16 +390,16 @@ func TestAnEmergencyActsAtOnceAndThriceADay(t *testing.T) {
 	}
 	for range 2 {
 		w.at(func() { w.accounts[lab].keys[0].Status = posture.KeyActive })
-		x, err := w.s.BreakGlass(t.Context(), who(second), emergency(lab, keyTwo))
-		if err != nil {
+		var x, u remediation.Request
+		if x, err = w.s.BreakGlass(t.Context(), who(second), emergency(lab, keyTwo)); err != nil {
 			t.Fatal(err)
 		}
 		w.settle()
-		u, err := w.s.RequestReactivate(t.Context(), who(requester), x.ID, w.request(x.ID).Version, "over")
+		u, err = w.s.RequestReactivate(t.Context(), who(requester), x.ID, w.request(x.ID).Version, "over")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.s.Confirm(t.Context(), who(approver), x.ID, u.Version, ""); err != nil {
+		if _, err = w.s.Confirm(t.Context(), who(approver), x.ID, u.Version, ""); err != nil {
 			t.Fatal(err)
 		}
 		w.settle()

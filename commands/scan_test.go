@@ -267,7 +267,7 @@ func TestADigestTellsOfWhatGetsNoCard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.DigestPosted(t.Context(), "one", d); err != nil {
+	if _, err = w.s.DigestPosted(t.Context(), "one", d); err != nil {
 		t.Fatal(err)
 	}
 	is(posture.RootBackupMFA, posture.WorkflowNotified)
@@ -356,7 +356,7 @@ func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
 	if !first.Since.IsZero() || first.FailingAll != 3 || first.Coverage.Listed != 3 || first.Head == "" || !first.TwoPerson {
 		t.Errorf("the first digest is %+v", first)
 	}
-	if _, err := w.s.DigestPosted(t.Context(), "one", first); err != nil {
+	if _, err = w.s.DigestPosted(t.Context(), "one", first); err != nil {
 		t.Fatal(err)
 	}
 	watched := w.deactivated(lab, keyTwo)
@@ -364,7 +364,7 @@ func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.s.Mute(t.Context(), who(requester), "acme", member, posture.RootMFA, "hardware is on its way", w.now().Add(48*time.Hour)); err != nil {
+	if err = w.s.Mute(t.Context(), who(requester), "acme", member, posture.RootMFA, "hardware is on its way", w.now().Add(48*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	w.at(func() {
@@ -386,7 +386,7 @@ func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
 	if len(d.Pending) != 1 || d.Pending[0].ID != r.ID || len(d.Watching) != 1 || d.Watching[0].ID != watched || len(d.Mutes) != 1 {
 		t.Errorf("pending %v, watching %v, mutes %v", d.Pending, d.Watching, d.Mutes)
 	}
-	if err := w.s.Unmute(t.Context(), who(requester), "acme", member, posture.RootMFA); err != nil {
+	if err = w.s.Unmute(t.Context(), who(requester), "acme", member, posture.RootMFA); err != nil {
 		t.Fatal(err)
 	}
 	w.wantRefusal(w.s.Unmute(t.Context(), who(requester), "acme", member, posture.RootMFA), commands.AlreadySo)
@@ -407,7 +407,7 @@ func TestALookBesideARunIsNotLetGoByIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.s.MFADone(t.Context(), who(requester), "acme", member); err != nil {
+	if _, _, err = w.s.MFADone(t.Context(), who(requester), "acme", member); err != nil {
 		t.Fatal(err)
 	}
 	gone, err := w.st.Retire(t.Context(), run.ID, "acme")

@@ -29,7 +29,7 @@ type fleet struct {
 
 func (f *fleet) Sources() []string { return f.sources }
 
-func (f *fleet) Inventory(_ context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
+func (f *fleet) Inventory(_ context.Context, _ string, yield func(posture.Account) error) (commands.Organization, error) {
 	for i := range f.n {
 		a := posture.Account{ID: posture.AccountID(fmt.Sprintf("%012d", i+1)), Name: fmt.Sprint("team-", i)}
 		for range map[bool]int{false: 1, true: 2}[f.twice] {
