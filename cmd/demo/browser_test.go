@@ -306,7 +306,7 @@ func pack(raw []byte, file string) error {
 			c := at(x, y)
 			n, known := nearest[c]
 			if !known {
-				n = uint8(colors.Index(c)) //nolint:gosec // A palette has at most 256 colors.
+				n = uint8(colors.Index(c))
 				nearest[c] = n
 			}
 			small.SetColorIndex(x, y, n)

@@ -31,9 +31,10 @@ type stage struct {
 	flags    flags
 	failed   chan error
 
-	bot  *app.App
-	stop context.CancelFunc
-	done sync.WaitGroup
+	bot    *app.App
+	config app.Config
+	stop   context.CancelFunc
+	done   sync.WaitGroup
 }
 
 func newStage(ctx context.Context, f flags, log *slog.Logger) (*stage, error) {
@@ -106,11 +107,11 @@ func (s *stage) start(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("make a folder for the demo: %w", err)
 	}
 	s.dir, s.database = dir, filepath.Join(dir, "rootcheck.db")
-	cfg, err := configure(dir, s.base, s.flags.Throttle)
+	s.config, err = configure(dir, s.base, s.flags.Throttle)
 	if err != nil {
 		return err
 	}
-	s.bot, err = app.New(ctx, cfg, app.Options{Now: s.clock.Now, Wake: s.clock.wake, Log: log, Version: "demo"})
+	s.bot, err = app.New(ctx, s.config, app.Options{Now: s.clock.Now, Wake: s.clock.wake, Log: log, Version: "demo"})
 	if err != nil {
 		return fmt.Errorf("start the bot: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rootcheck-bot/rootcheck/app"
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -220,18 +221,15 @@ func (sc *script) quiet(ctx context.Context) error {
 }
 
 func (s *stage) verify(ctx context.Context) error {
-	return s.look(ctx, func(db *store.Store) error {
-		return db.ReadLog(ctx, func(log store.Log) error {
-			report, err := audit.Verify(ctx, audit.Check{Records: log.Records, Stored: log.Hashes, Heads: log.Heads})
-			if err != nil {
-				return err
-			}
-			if !report.OK() || report.Records == 0 {
-				return fmt.Errorf("of %d records: %v", report.Records, report.Findings)
-			}
-			return nil
-		})
-	})
+	found, err := app.VerifyAudit(ctx, s.config, app.VerifyOptions{Now: s.clock.Now})
+	switch {
+	case err != nil:
+		return err
+	case !found.OK() || found.Records == 0 || found.Published == 0 || found.Unchecked != "":
+		return fmt.Errorf("of %d records and %d published heads: %v %s", found.Records, found.Published, found.Findings, found.Unchecked)
+	default:
+		return nil
+	}
 }
 
 func containsAll(s string, parts ...string) bool {
