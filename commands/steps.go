@@ -248,19 +248,16 @@ func (st *stepper) second(ctx context.Context, session Session, begun turned) er
 	if err := st.unmoved(ctx); err != nil {
 		return err
 	}
-	if st.act != remediation.ActDeactivate || !st.overBlock() {
-		return st.settle(ctx, session.Do(ctx, permit))
-	}
+	blocking := st.act == remediation.ActDeactivate && st.overBlock()
 	switch attached := facts.Block.Known && facts.Block.Attached; {
-	case first.Attached && !attached:
+	case blocking && first.Attached && !attached:
 		// The attempt is on record as one that found a block. Ours would never be taken off again.
 		return st.stop(ctx, remediation.GateBlock)
-	case attached:
+	case blocking && attached:
 		// The account is blocked already: for another key, or by somebody else. One more holder is all that is needed.
 		return st.settle(ctx, Outcome{Kind: remediation.Succeeded, Facts: facts, Found: !first.Attached})
-	default:
-		return st.settle(ctx, session.Do(ctx, permit))
 	}
+	return st.settle(ctx, session.Do(ctx, permit))
 }
 
 // unmoved asks once more, right before the call, whether the attempt is still the last word on its request. A process that
