@@ -237,7 +237,7 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 
 func TestReplicasThatStartTogetherMakeOneSchema(t *testing.T) {
 	t.Parallel()
-	url := postgres(t)
+	url := postgres.Database(t)
 	results := make(chan error)
 	for range 4 {
 		go func() {

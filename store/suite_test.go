@@ -20,7 +20,7 @@ type database struct {
 func databases() []database {
 	return []database{
 		{"sqlite", func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "rootcheck.db") }},
-		{"postgres", func(t *testing.T) string { t.Helper(); return postgres(t) }},
+		{"postgres", func(t *testing.T) string { t.Helper(); return postgres.Database(t) }},
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -59,7 +61,12 @@ func model() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return remediation.Requested },
 		Step: func(state, input, output any) (bool, any) {
-			was, in, out := state.(remediation.State), input.(deed), output.(told)
+			was, isState := state.(remediation.State)
+			in, isDeed := input.(deed)
+			out, isTold := output.(told)
+			if !isState || !isDeed || !isTold {
+				return false, state
+			}
 			if out.decided {
 				return was == remediation.Requested, outcomes[in.kind]
 			}
@@ -79,7 +86,7 @@ type race struct {
 	history map[int][]porcupine.Operation
 }
 
-// replica is one process. late is the same process with a clock that is ahead.
+// replica is one process, and late the same process with a clock that is ahead.
 type replica struct {
 	st      *store.Store
 	s, late *commands.Service
@@ -104,7 +111,7 @@ func newRace(t *testing.T, url string, replicas, n int) *race {
 	ahead := func() time.Time { return c.Now().Add(2 * time.Second) }
 	people := newDirectory()
 	for i := range replicas {
-		st := must[*store.Store](t)(store.Open(t.Context(), store.Config{URL: url, Now: ahead, Replica: fmt.Sprint(i), Build: "proof"}))
+		st := must[*store.Store](t)(store.Open(t.Context(), store.Config{URL: url, Now: ahead, Replica: strconv.Itoa(i), Build: "proof"}))
 		t.Cleanup(func() { ok(t, st.Close()) })
 		service := func(now func() time.Time) *commands.Service {
 			return must[*commands.Service](t)(commands.New(commands.Config{
@@ -186,22 +193,20 @@ func (r *race) run() {
 // click is one person's click, or the deadline's. It tells what the answer was.
 func (r *race) click(on *replica, d *deed) (out told, known bool) {
 	ctx := r.t.Context()
-	var err error
-	switch d.kind {
-	case remediation.Confirm:
-		_, err = on.s.Confirm(ctx, who(d.user), id(d.request), 1, "")
-	case remediation.Reject:
-		_, err = on.s.Reject(ctx, who(d.user), id(d.request), 1, "no")
-	case remediation.Cancel:
-		_, err = on.s.Cancel(ctx, who(d.user), id(d.request), 1)
-	default:
+	by, request := who(d.user), id(d.request)
+	answer, clicked := map[remediation.Kind]func() (remediation.Request, error){
+		remediation.Confirm: func() (remediation.Request, error) { return on.s.Confirm(ctx, by, request, 1, "") },
+		remediation.Reject:  func() (remediation.Request, error) { return on.s.Reject(ctx, by, request, 1, "no") },
+		remediation.Cancel:  func() (remediation.Request, error) { return on.s.Cancel(ctx, by, request, 1) },
+	}[d.kind]
+	if !clicked {
 		return told{}, r.lapse(on)
 	}
-	var no *commands.Refusal
-	switch {
-	case err == nil:
+	_, err := answer()
+	if err == nil {
 		return told{decided: true}, true
-	case errors.As(err, &no):
+	}
+	if no, refused := errors.AsType[*commands.Refusal](err); refused {
 		return told{state: remediation.State(no.Args["state"])}, true
 	}
 	r.t.Errorf("%s of %s failed: %v", d.kind, id(d.request), err)
@@ -230,12 +235,11 @@ func (r *race) decisions() map[remediation.State]int {
 	r.t.Helper()
 	ctx := r.t.Context()
 	st := r.replicas[0].st
+	decided := []audit.Action{audit.RemediationConfirmed, audit.RemediationRejected, audit.RemediationCancelled, audit.RemediationExpired}
 	recorded := map[string]int{}
 	for _, l := range must[[]audit.Leaf](r.t)(st.Audit(ctx, commands.AuditQuery{})) {
-		switch l.Action {
-		case audit.RemediationConfirmed, audit.RemediationRejected, audit.RemediationCancelled, audit.RemediationExpired:
+		if slices.Contains(decided, l.Action) {
 			recorded[l.Request]++
-		default:
 		}
 	}
 	states := map[remediation.State]int{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -54,7 +55,7 @@ func startCloud(doors map[string][2]string) (*cloud, error) {
 	}
 	c.dir = dir
 	config := filepath.Join(dir, "config")
-	if err := os.WriteFile(config, file.Bytes(), 0o600); err != nil {
+	if err = os.WriteFile(config, file.Bytes(), 0o600); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{
@@ -132,9 +133,7 @@ func (w wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if m.pass("AWS "+action+" answered") != nil {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range answer.Header() {
-		rw.Header()[name] = values
-	}
+	maps.Copy(rw.Header(), answer.Header())
 	rw.WriteHeader(answer.Code)
 	_, _ = rw.Write(answer.Body.Bytes())
 }

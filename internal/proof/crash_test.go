@@ -65,7 +65,7 @@ func (d doomed) String() string {
 // an effect of the others. A quick run dies once at each kind of boundary around the changing calls.
 func (l *lives) plan(t *testing.T, p plan, points []point) {
 	t.Helper()
-	random := rand.New(rand.NewPCG(uint64(len(points)), uint64(len(p.name)))) //nolint:gosec // a sample that can be repeated
+	random := rand.New(rand.NewPCG(uint64(len(points)), uint64(len(p.name)))) // a sample that can be repeated
 	kinds := map[string]bool{}
 	for _, at := range points {
 		effect := strings.HasSuffix(at.name, " about to begin") || strings.HasSuffix(at.name, " done") || strings.HasSuffix(at.name, " about to arrive")

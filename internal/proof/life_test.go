@@ -94,10 +94,10 @@ func (l *life) press(p *process) error {
 		return err
 	}
 	if len(all) == 0 || all[0].State.Ended() {
-		r, err := p.s.RequestDeactivate(p.ctx, who(requester), commands.Ask{
+		asked, failed := p.s.RequestDeactivate(p.ctx, who(requester), commands.Ask{
 			Source: l.source, Account: l.account, Key: l.nameOf(p), TypedAccount: string(l.account), TypedKey: l.id[len(l.id)-4:], Reason: "nobody needs it",
 		})
-		return l.told(r, err)
+		return l.told(asked, failed)
 	}
 	r := all[0]
 	switch {

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -210,7 +211,7 @@ func (o *office) submit(by claim, form string, reference object, fields map[stri
 		"type": "view_submission", "team": object{"id": by.team}, "user": object{"id": by.user, "team_id": by.team}, "api_app_id": slacksim.AppID,
 		"trigger_id": fmt.Sprintf("%d.2.3", o.number),
 		"view": object{
-			"id": fmt.Sprintf("V%09d", o.number), "type": "modal", "callback_id": form, "hash": fmt.Sprint(o.number),
+			"id": fmt.Sprintf("V%09d", o.number), "type": "modal", "callback_id": form, "hash": strconv.Itoa(o.number),
 			"private_metadata": string(must[[]byte](o.t)(json.Marshal(reference))), "state": object{"values": values},
 		},
 	})

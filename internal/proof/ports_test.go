@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,8 +79,8 @@ func (m *mortal) points() []point {
 
 // effect passes before and after something that changes the world.
 func effect[T any](m *mortal, name string, f func() (T, error)) (v T, err error) {
-	if err := m.pass(name + " about to begin"); err != nil {
-		return v, err
+	if dead := m.pass(name + " about to begin"); dead != nil {
+		return v, dead
 	}
 	result, err := f()
 	if dead := m.pass(name + " done"); dead != nil {
@@ -158,14 +159,14 @@ type mortalLedger struct {
 
 // Commit is named by what it puts on record, so that each kind of step is a point of its own.
 func (l mortalLedger) Commit(ctx context.Context, c commands.Change) (audit.Receipt, error) {
-	name := "Ledger.Commit"
+	words := []string{"Ledger.Commit"}
 	if c.Lease != nil {
-		name += " of " + c.Lease.Kind
+		words = append(words, "of", c.Lease.Kind)
 	}
 	for _, e := range c.Audit {
-		name += " " + string(e.Action)
+		words = append(words, string(e.Action))
 	}
-	return effect(l.m, name, func() (audit.Receipt, error) { return l.l.Commit(ctx, c) })
+	return effect(l.m, strings.Join(words, " "), func() (audit.Receipt, error) { return l.l.Commit(ctx, c) })
 }
 
 func (l mortalLedger) Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error) {

@@ -209,7 +209,7 @@ func (r *rights) paused(by claim, want bool) {
 	}
 }
 
-// column is one act. ready prepares it, as somebody who owns what is acted on; do is what the person then does.
+// column is one act, which ready prepares as somebody who owns what is acted on; do is what the person then does.
 type column struct {
 	name  string
 	does  audit.Action // the record of it, where it is allowed

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/internal/pgtest"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 	"github.com/rootcheck-bot/rootcheck/store"
 )
@@ -101,7 +102,7 @@ func dumped(t *testing.T, d database) []byte {
 	w.scan()
 	newLife(w, plans()[0]).live()
 	if d.name == "postgres" {
-		return must[[]byte](t)(exec.CommandContext(t.Context(), filepath.Join(binaries(), "pg_dump"), "--no-owner", "--no-privileges", "--inserts", w.url).Output())
+		return must[[]byte](t)(exec.CommandContext(t.Context(), pgtest.Program("pg_dump"), "--no-owner", "--no-privileges", "--inserts", w.url).Output())
 	}
 	db := must[*sql.DB](t)(sql.Open("sqlite", w.url))
 	defer db.Close()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -153,12 +154,12 @@ func (s *slackSink) handle(ctx context.Context, m *mortal, b commands.Board, l c
 	ref, err = effect(m, "Slack "+l.Kind, func() (commands.MessageRef, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		body, err := json.Marshal(w)
+		body, unreadable := json.Marshal(w)
 		s.said = append(s.said, saying{l.Kind, w, string(body)})
 		if ref.TS == "" {
 			ref = commands.MessageRef{Channel: channel, TS: fmt.Sprintf("%d.%06d", len(s.said), len(s.said))}
 		}
-		return ref, err
+		return ref, unreadable
 	})
 	if err != nil {
 		return err
@@ -273,9 +274,7 @@ func (w *world) start(at point, after int) *process {
 		Executor: mortalExecutor{&p.edge, p.m}, Directory: mortalDirectory{w.people, p.m}, Now: w.clock.Now, NewID: w.newID, Log: w.log,
 	}))
 	p.handlers = p.s.Handlers()
-	for kind, h := range w.slack.mortalHandlers(p.m, mortalBoard{p.st, p.m}) {
-		p.handlers[kind] = h
-	}
+	maps.Copy(p.handlers, w.slack.mortalHandlers(p.m, mortalBoard{p.st, p.m}))
 	return p
 }
 
@@ -402,8 +401,8 @@ func databases() []database {
 		},
 		{
 			"postgres",
-			func(t testing.TB) string { t.Helper(); return postgres(t, "") },
-			func(t testing.TB, url string) string { t.Helper(); return postgres(t, url) },
+			func(t testing.TB) string { t.Helper(); return postgres.Database(t) },
+			func(t testing.TB, url string) string { t.Helper(); return postgres.Copy(t, url) },
 		},
 	}
 }
