@@ -104,8 +104,8 @@ func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
 		Ledger: a.store, Queue: a.store, Estate: a.store, Inspector: auditor, Executor: remediator, Directory: workspace,
 		Now: a.o.Now, NewID: rand.Text, Log: a.o.Log, Next: a.scheduler.Next, SignHead: a.signs(signer),
 		LearnUnits: auditor.LearnUnits, Parked: func(ctx context.Context) (int, error) {
-			list, err := a.store.Parked(ctx)
-			return len(list), err
+			list, unread := a.store.Parked(ctx)
+			return len(list), unread
 		},
 	})
 	if err != nil {

@@ -78,7 +78,7 @@ func scanner(database string) error {
 		return err
 	}
 	handlers := map[string]commands.Handler{commands.KindScan: verbs.Handlers()[commands.KindScan]}
-	if err := st.Put(ctx, commands.ScanItem(commands.TriggerStart, now())); err != nil {
+	if err = st.Put(ctx, commands.ScanItem(commands.TriggerStart, now())); err != nil {
 		return err
 	}
 	working, stop := context.WithCancel(ctx)
@@ -87,7 +87,7 @@ func scanner(database string) error {
 	go func() { ended <- worker.Run(working) }()
 	settled := worker.Settled(ctx)
 	stop()
-	if err := <-ended; err != nil || !settled {
+	if err = <-ended; err != nil || !settled {
 		return errors.Join(err, errors.New("the scan did not settle"))
 	}
 	run, err := st.LastRun(ctx)

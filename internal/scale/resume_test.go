@@ -30,8 +30,8 @@ func kept(t *testing.T, database string) (run commands.Run, accounts map[string]
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
+		if failed := st.Close(); failed != nil {
+			t.Error(failed)
 		}
 	}()
 	if run, err = st.CurrentRun(t.Context()); err != nil {

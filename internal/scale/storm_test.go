@@ -54,8 +54,10 @@ func TestAStormLosesNoAccountAndPassesNone(t *testing.T) {
 		}
 	}
 	for _, f := range []awssim.Fault{
-		{Kind: awssim.FaultThrottle, Action: "AssumeRoot", Rate: random}, {Kind: awssim.FaultThrottle, Action: "GetAccountSummary", Rate: 0.1},
-		{Kind: awssim.FaultSlow, Action: "GetAccountSummary", Rate: 0.01}, {Kind: awssim.FaultGarbage, Action: "GetAccountSummary", Rate: 0.005},
+		{Kind: awssim.FaultThrottle, Action: "AssumeRoot", Rate: random},
+		{Kind: awssim.FaultThrottle, Action: "GetAccountSummary", Rate: 0.1},
+		{Kind: awssim.FaultSlow, Action: "GetAccountSummary", Rate: 0.01},
+		{Kind: awssim.FaultGarbage, Action: "GetAccountSummary", Rate: 0.005},
 	} {
 		inject(t, org, f)
 	}
