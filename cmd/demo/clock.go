@@ -87,7 +87,7 @@ func (c *clock) serve(ctx context.Context, world world) http.HandlerFunc {
 			return
 		}
 		passed := make(chan struct{})
-		c.moving.Go(func() { //nolint:contextcheck // The clock goes on when whoever asked does not wait for it.
+		c.moving.Go(func() { // the clock goes on when whoever asked does not wait for it
 			defer close(passed)
 			c.pass(ctx, d, world)
 		})
@@ -96,7 +96,7 @@ func (c *clock) serve(ctx context.Context, world world) http.HandlerFunc {
 		settled := false
 		select {
 		case <-passed:
-			settled = waitFor(wait, world.settled)
+			settled = waitFor(wait, world.settled) //nolint:contextcheck // it is whoever asked that waits, and not the demo
 		case <-wait.Done():
 		}
 		answer(w, http.StatusOK, map[string]any{"now": c.Now().UTC(), "settled": settled})

@@ -51,8 +51,8 @@ func configure(dir, base string, throttle float64) (app.Config, error) {
 		}
 	}
 	credentials := filepath.Join(dir, "credentials")
+	//nolint:gosec // made up: the simulator takes any key that it did not mint for an administrator's
 	for name, value := range map[string]string{
-		//nolint:gosec // Made up: the simulator takes any key that it did not mint for an administrator's.
 		"AWS_ENDPOINT_URL": base + "/aws/", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "AKIADEMODEMODEMODEMO",
 		"AWS_SECRET_ACCESS_KEY": "made-up-for-the-demo", "AWS_SHARED_CREDENTIALS_FILE": credentials,
 		"AWS_CONFIG_FILE": filepath.Join(dir, "config"), "AWS_EC2_METADATA_DISABLED": "true",
@@ -74,7 +74,7 @@ func configure(dir, base string, throttle float64) (app.Config, error) {
 			return app.Config{}, fmt.Errorf("write the demo's settings: %w", err)
 		}
 	}
-	env := map[string]string{
+	env := map[string]string{ //nolint:gosec // made up, as is the workspace
 		"SLACK_BOT_TOKEN": "xoxb-demo", "SLACK_APP_TOKEN": "xapp-demo", "SLACK_API_URL": base + "/slack/api/",
 		"ROOTCHECK_DATABASE": filepath.Join(dir, "rootcheck.db"),
 	}

@@ -137,7 +137,7 @@ func (s *stage) askKey(sc *script, user, account, key string) func(context.Conte
 		if err != nil {
 			return err
 		}
-		if err := sc.click(ctx, user, c, false); err != nil {
+		if err = sc.click(ctx, user, c, false); err != nil {
 			return err
 		}
 		wrong, err := sc.fill(ctx, user, map[string]string{"reason": "Not needed any more.", "key": last4(key), "account": account})
@@ -177,9 +177,9 @@ func (s *stage) verified(sc *script, account string) func(context.Context) error
 	return func(ctx context.Context) error {
 		return sc.until(ctx, "the request on "+account+" is verified", func(ctx context.Context) (held bool, err error) {
 			err = s.look(ctx, func(db *store.Store) error {
-				requests, err := db.Requests(ctx, commands.RequestQuery{Account: posture.AccountID(account), Limit: 1})
-				held = err == nil && len(requests) == 1 && requests[0].State == remediation.Verified
-				return err
+				requests, unread := db.Requests(ctx, commands.RequestQuery{Account: posture.AccountID(account), Limit: 1})
+				held = unread == nil && len(requests) == 1 && requests[0].State == remediation.Verified
+				return unread
 			})
 			return held, err
 		})
@@ -191,11 +191,11 @@ func (s *stage) finished(sc *script, account string) func(context.Context) error
 	return func(ctx context.Context) error {
 		return sc.until(ctx, "root-mfa passes for "+account, func(ctx context.Context) (held bool, err error) {
 			err = s.look(ctx, func(db *store.Store) error {
-				l, err := db.Look(ctx, "", posture.AccountID(account))
+				l, unread := db.Look(ctx, "", posture.AccountID(account))
 				for _, f := range l.Findings {
 					held = held || f.Control == posture.RootMFA && f.Status == posture.Passed
 				}
-				return err
+				return unread
 			})
 			return held, err
 		})
