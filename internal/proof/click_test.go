@@ -294,6 +294,7 @@ func TestEightCompetingClicksAreOneDecision(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			replicas := 1
 			if d.name == "postgres" {
 				replicas = 4

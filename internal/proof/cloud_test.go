@@ -88,13 +88,13 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // occupy takes a place for the length of a test.
-func (c *cloud) occupy(t testing.TB, h http.Handler) int {
-	t.Helper()
+func (c *cloud) occupy(tb testing.TB, h http.Handler) int {
+	tb.Helper()
 	place := <-c.free
 	c.mu.Lock()
 	c.at[place] = h
 	c.mu.Unlock()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		c.mu.Lock()
 		c.at[place] = nil
 		c.mu.Unlock()

@@ -21,6 +21,7 @@ func TestACrashAnywhereDeletesOnceAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			scanned := template(t, d)
 			lives := lives{d: d, scanned: scanned}
 			chosen := plans()

@@ -51,6 +51,7 @@ func TestAFullDiskRefusesAndTheLifeGoesOn(t *testing.T) {
 			name = "nothing is asked yet"
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := small(t, "12m")
 			path := filepath.Join(dir, "rootcheck.db")
 			ok(t, os.WriteFile(path, must[[]byte](t)(os.ReadFile(scanned)), 0o600))

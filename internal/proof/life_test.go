@@ -353,9 +353,9 @@ func (l *life) judgeEnd(p *process) {
 }
 
 // template is a database after the first scan, made once for all lives on it.
-func template(t testing.TB, d database) string {
-	t.Helper()
-	w := newWorld(t, d.empty(t))
+func template(tb testing.TB, d database) string {
+	tb.Helper()
+	w := newWorld(tb, d.empty(tb))
 	w.scan()
 	return w.url
 }

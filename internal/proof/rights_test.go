@@ -50,10 +50,17 @@ type rights struct{ *office }
 func newRights(t *testing.T) *rights {
 	t.Helper()
 	users := []slacksim.User{
-		{ID: asks, Name: "asks"}, {ID: agrees, Name: "agrees"}, {ID: aRequest, Name: "requester"}, {ID: anApprove, Name: "approver"},
-		{ID: both, Name: "both"}, {ID: neither, Name: "neither"}, {ID: aGuest, Name: "guest", Guest: true},
-		{ID: connect, Name: "connect", Stranger: true, TeamID: "T0PARTNER"}, {ID: left, Name: "left", Deleted: true},
-		{ID: aBot, Name: "abot", Bot: true}, {ID: elsewhere, Name: "elsewhere"},
+		{ID: asks, Name: "asks"},
+		{ID: agrees, Name: "agrees"},
+		{ID: aRequest, Name: "requester"},
+		{ID: anApprove, Name: "approver"},
+		{ID: both, Name: "both"},
+		{ID: neither, Name: "neither"},
+		{ID: aGuest, Name: "guest", Guest: true},
+		{ID: connect, Name: "connect", Stranger: true, TeamID: "T0PARTNER"},
+		{ID: left, Name: "left", Deleted: true},
+		{ID: aBot, Name: "abot", Bot: true},
+		{ID: elsewhere, Name: "elsewhere"},
 	}
 	for i := range users {
 		users[i].Email = users[i].Name + "@example.com"

@@ -44,6 +44,7 @@ func TestEverySchemaVersionIsBroughtUpToDate(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
 			all := versions(t, d.name)
 			for _, v := range all {
 				file := filepath.Join("testdata", "schema-"+d.name+"-"+v+".sql")

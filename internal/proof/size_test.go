@@ -15,8 +15,8 @@ const (
 	long              // everything
 )
 
-func sizeOf(t testing.TB) size {
-	t.Helper()
+func sizeOf(tb testing.TB) size {
+	tb.Helper()
 	switch v := os.Getenv("ROOTCHECK_PROOF"); v {
 	case "":
 		return quick
@@ -25,34 +25,34 @@ func sizeOf(t testing.TB) size {
 	case "long":
 		return long
 	default:
-		t.Fatalf("ROOTCHECK_PROOF is %q: leave it empty, or write full or long", v)
+		tb.Fatalf("ROOTCHECK_PROOF is %q: leave it empty, or write full or long", v)
 		return quick
 	}
 }
 
 // pick is the figure for the size of this run.
-func pick[T any](t testing.TB, ofQuick, ofFull, ofLong T) T {
-	t.Helper()
-	return []T{ofQuick, ofFull, ofLong}[sizeOf(t)]
+func pick[T any](tb testing.TB, ofQuick, ofFull, ofLong T) T {
+	tb.Helper()
+	return []T{ofQuick, ofFull, ofLong}[sizeOf(tb)]
 }
 
 // atOnce is how many lives are lived at once. They spend part of their time waiting for the simulator.
 func atOnce() int { return min(12*runtime.GOMAXPROCS(0), places-8) }
 
-func must[T any](t testing.TB) func(T, error) T {
-	t.Helper()
+func must[T any](tb testing.TB) func(T, error) T {
+	tb.Helper()
 	return func(v T, err error) T {
-		t.Helper()
+		tb.Helper()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return v
 	}
 }
 
-func ok(t testing.TB, err error) {
-	t.Helper()
+func ok(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }

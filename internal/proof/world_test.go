@@ -79,13 +79,6 @@ func newDirectory() *directory {
 	return d
 }
 
-// at changes the workspace.
-func (d *directory) at(f func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f()
-}
-
 func (d *directory) Person(_ context.Context, user string) (commands.Person, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,14 +194,14 @@ type world struct {
 	kept  []audit.Head // at each end of a process
 }
 
-func newWorld(t testing.TB, url string) *world {
-	t.Helper()
-	w := &world{t: t, clock: newClock(), people: newDirectory(), slack: &slackSink{}, url: url, log: slog.New(slog.DiscardHandler)}
-	w.signer = must[audit.Signer](t)(audit.NewSigner("proof", randomness{}))
+func newWorld(tb testing.TB, url string) *world {
+	tb.Helper()
+	w := &world{t: tb, clock: newClock(), people: newDirectory(), slack: &slackSink{}, url: url, log: slog.New(slog.DiscardHandler)}
+	w.signer = must[audit.Signer](tb)(audit.NewSigner("proof", randomness{}))
 	w.m = newMortal(point{}, 0, func() {})
 	w.org = awssim.New(awssim.Config{Now: w.clock.Now})
-	t.Cleanup(w.org.Close)
-	w.place = theCloud.occupy(t, wire{w.org.API(), w.mortal})
+	tb.Cleanup(w.org.Close)
+	w.place = theCloud.occupy(tb, wire{w.org.API(), w.mortal})
 	policy := remediation.DefaultPolicy()
 	policy.Watch = 48 * time.Hour // two days want two readings, as seven want seven
 	w.cfg = commands.Config{
@@ -383,38 +376,38 @@ func (w *world) verify(st *store.Store) audit.Report {
 // database is one of the two that a proof holds on.
 type database struct {
 	name  string
-	empty func(t testing.TB) string
-	copy  func(t testing.TB, url string) string // of one that nobody has open
+	empty func(tb testing.TB) string
+	copy  func(tb testing.TB, url string) string // of one that nobody has open
 }
 
 func databases() []database {
 	return []database{
 		{
 			"sqlite",
-			func(t testing.TB) string { t.Helper(); return filepath.Join(memoryDir(t), "rootcheck.db") },
-			func(t testing.TB, url string) string {
-				t.Helper()
-				path := filepath.Join(memoryDir(t), "rootcheck.db")
-				ok(t, os.WriteFile(path, must[[]byte](t)(os.ReadFile(url)), 0o600))
+			func(tb testing.TB) string { tb.Helper(); return filepath.Join(memoryDir(tb), "rootcheck.db") },
+			func(tb testing.TB, url string) string {
+				tb.Helper()
+				path := filepath.Join(memoryDir(tb), "rootcheck.db")
+				ok(tb, os.WriteFile(path, must[[]byte](tb)(os.ReadFile(url)), 0o600))
 				return path
 			},
 		},
 		{
 			"postgres",
-			func(t testing.TB) string { t.Helper(); return postgres.Database(t) },
-			func(t testing.TB, url string) string { t.Helper(); return postgres.Copy(t, url) },
+			func(tb testing.TB) string { tb.Helper(); return postgres.Database(tb) },
+			func(tb testing.TB, url string) string { tb.Helper(); return postgres.Copy(tb, url) },
 		},
 	}
 }
 
 // memoryDir is a folder in memory where there is one: a crash of the process alone leaves the file as it is, on any disk.
-func memoryDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "rootcheck-proof")
+func memoryDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "rootcheck-proof") //nolint:usetesting // TempDir lies on the disk
 	if err != nil {
-		return t.TempDir()
+		return tb.TempDir()
 	}
-	t.Cleanup(func() { ok(t, os.RemoveAll(dir)) })
+	tb.Cleanup(func() { ok(tb, os.RemoveAll(dir)) })
 	return dir
 }
 

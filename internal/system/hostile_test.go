@@ -92,8 +92,13 @@ func (w *world) everyPlace(account string) {
 	}
 	place := "acme/" + account + "/"
 	for _, press := range [][2]string{
-		{"finding.mute", place + string(posture.RootMFA)}, {"owner.assign", place}, {"account.show", place}, {"owner.tell", place}, {"owner.claim", place},
-		{"list.page", "all|2"}, {"guide.topic", "rotation"},
+		{"finding.mute", place + string(posture.RootMFA)},
+		{"owner.assign", place},
+		{"account.show", place},
+		{"owner.tell", place},
+		{"owner.claim", place},
+		{"list.page", "all|2"},
+		{"guide.topic", "rotation"},
 	} {
 		if o := w.click(ben, press[0], press[1]); !o.OK {
 			w.t.Errorf("%s: %+v", press[0], o)
@@ -115,10 +120,9 @@ func (w *world) everyForm(account, id string) {
 		return err
 	}))
 	open := func(user, action, value string) {
-		opened := false
 		for range 5 { // a click that waits behind lists of ten thousand accounts comes too late for its form
 			w.click(user, action, value)
-			_, opened = w.form(user)
+			_, opened := w.form(user)
 			w.leave(user)
 			if opened {
 				return

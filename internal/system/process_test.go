@@ -16,11 +16,11 @@ import (
 )
 
 // binary is cmd/bot as the Dockerfile builds it. The test's own process builds it once.
-func binary(t testing.TB) string {
-	t.Helper()
+func binary(tb testing.TB) string {
+	tb.Helper()
 	path, err := built()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return path
 }
@@ -84,7 +84,8 @@ func (b *buffer) String() string {
 // start starts the real binary in the world. Its environment holds nothing but the world's.
 func (w *world) start(args ...string) *process {
 	w.t.Helper()
-	p := &process{cmd: exec.Command(binary(w.t), args...), ended: make(chan struct{})}
+	forever := context.WithoutCancel(w.t.Context()) // it ends by a signal, as a process does
+	p := &process{cmd: exec.CommandContext(forever, binary(w.t), args...), ended: make(chan struct{})}
 	for name, value := range w.env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
@@ -117,25 +118,25 @@ func (p *process) alive() bool {
 }
 
 // term ends the process politely and returns how long that took.
-func (p *process) term(t testing.TB) time.Duration {
-	t.Helper()
+func (p *process) term(tb testing.TB) time.Duration {
+	tb.Helper()
 	begun := time.Now()
-	ok(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	ok(tb, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.ended:
 	case <-time.After(20 * time.Second):
 		p.kill()
-		t.Fatalf("the bot did not end within 20 s of SIGTERM:\n%s", p.out.String())
+		tb.Fatalf("the bot did not end within 20 s of SIGTERM:\n%s", p.out.String())
 	}
 	return time.Since(begun)
 }
 
 // bad are words that no run may write.
-func (p *process) clean(t testing.TB) {
-	t.Helper()
+func (p *process) clean(tb testing.TB) {
+	tb.Helper()
 	for _, word := range []string{"panic", "goroutine ", "xoxb-demo", "xapp-demo", "made-up"} {
 		if strings.Contains(p.out.String(), word) {
-			t.Errorf("the bot wrote %q:\n%s", word, p.out.String())
+			tb.Errorf("the bot wrote %q:\n%s", word, p.out.String())
 			return
 		}
 	}

@@ -28,7 +28,7 @@ func TestASignalEndsTheBotWithinTenSecondsAndLosesNothing(t *testing.T) {
 	w.anchored()
 
 	var acked atomic.Int64
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(t.Context())
 	var clicking sync.WaitGroup
 	for worker := range 8 {
 		clicking.Go(func() {

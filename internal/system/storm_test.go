@@ -63,7 +63,7 @@ func storming(b *testing.B, f func(*world)) {
 		w.anchored()
 		w.until(10*time.Second, "both sockets are open", func() bool { return w.slack.Connections() == 2 })
 		w.until(90*time.Second, "the first check and its cards are done", func() bool {
-			ctx, stop := context.WithTimeout(context.Background(), time.Second)
+			ctx, stop := context.WithTimeout(b.Context(), time.Second)
 			defer stop()
 			settled, err := a.Settled(ctx)
 			return err == nil && settled
@@ -106,7 +106,7 @@ func (w *world) clicks(n int, every time.Duration) []slacksim.AckRecord {
 }
 
 // report prints what the acknowledgements took, beside what the disk allows at best, and fails where that is too long.
-func report(b *testing.B, acks []slacksim.AckRecord, raw time.Duration, limit time.Duration) {
+func report(b *testing.B, acks []slacksim.AckRecord, raw, limit time.Duration) {
 	b.Helper()
 	took := make([]float64, 0, len(acks))
 	late := 0
@@ -157,6 +157,23 @@ func (w *world) refusals(want int) {
 	}
 }
 
+// commitAll inserts one row for each key, and commits them at once.
+func commitAll(ctx context.Context, db *sql.DB, insert *sql.Stmt, keys []string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	into := tx.StmtContext(ctx, insert)
+	defer into.Close()
+	for _, key := range keys {
+		if _, err = into.ExecContext(ctx, key, make([]byte, 2000)); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
 // rawGroupCommit is the least that a durable inbox can do: one goroutine, one prepared insert, one commit for all that
 // wait. It returns the 99th percentile of so many at once, on the disk that the bot's database is on.
 func rawGroupCommit(b *testing.B, n int) time.Duration {
@@ -164,7 +181,7 @@ func rawGroupCommit(b *testing.B, n int) time.Duration {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(b.TempDir(), "raw.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	ok(b, err)
 	defer db.Close()
-	ctx := context.Background()
+	ctx := b.Context()
 	db.SetMaxOpenConns(1)
 	_, err = db.ExecContext(ctx, `CREATE TABLE inbox (key TEXT PRIMARY KEY, body BLOB)`)
 	ok(b, err)
@@ -182,15 +199,11 @@ func rawGroupCommit(b *testing.B, n int) time.Duration {
 			for len(batch) < 512 && len(puts) > 0 {
 				batch = append(batch, <-puts)
 			}
-			tx, err := db.BeginTx(ctx, nil)
+			keys := make([]string, 0, len(batch))
 			for _, p := range batch {
-				if err == nil {
-					_, err = tx.StmtContext(ctx, insert).ExecContext(ctx, p.key, make([]byte, 2000))
-				}
+				keys = append(keys, p.key)
 			}
-			if err == nil {
-				err = tx.Commit()
-			}
+			err := commitAll(ctx, db, insert, keys)
 			for _, p := range batch {
 				p.done <- err
 			}

@@ -61,10 +61,10 @@ type world struct {
 
 // newWorld serves the simulators. The environment of the test's process leads to them and nowhere else, so a test that
 // builds a world cannot be parallel.
-func newWorld(t testing.TB, c *clock, organization awssim.Config, settings string) *world {
-	t.Helper()
-	dir := t.TempDir()
-	w := &world{t: t, clock: c, database: filepath.Join(dir, "rootcheck.db"), settings: filepath.Join(dir, "rootcheck.yaml")}
+func newWorld(tb testing.TB, c *clock, organization awssim.Config, settings string) *world {
+	tb.Helper()
+	dir := tb.TempDir()
+	w := &world{t: tb, clock: c, database: filepath.Join(dir, "rootcheck.db"), settings: filepath.Join(dir, "rootcheck.yaml")}
 	organization.Now = c.Now
 	var scopes []string
 	for _, s := range bot.Scopes() {
@@ -80,7 +80,7 @@ func newWorld(t testing.TB, c *clock, organization awssim.Config, settings strin
 	server := httptest.NewServer(mux)
 	w.base = server.URL
 	w.slack.SetBaseURL(server.URL)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		w.slack.Close()
 		w.aws.Close()
 		server.CloseClientConnections()
@@ -226,10 +226,10 @@ func soon(patience time.Duration, holds func() bool) bool {
 	return true
 }
 
-func ok(t testing.TB, err error) {
-	t.Helper()
+func ok(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
