@@ -139,7 +139,7 @@ func report(b *testing.B, acks []slacksim.AckRecord, raw, limit time.Duration) {
 func (w *world) refusals(want int) {
 	w.t.Helper()
 	got := 0
-	held := soon(20*time.Second, func() bool {
+	held := soon(3*time.Minute, func() bool {
 		err := w.look(func(ctx context.Context, db *store.Store) error {
 			leaves, err := db.Audit(ctx, commands.AuditQuery{Limit: 1 << 20})
 			got = 0
