@@ -78,6 +78,8 @@ func checkToken(setting, prefix, where string, s Secret) error {
 	switch v := s.Reveal(); {
 	case v == "":
 		return &SettingError{Setting: setting, Fix: "set it to the token that begins with " + prefix + " (the app's settings in Slack: " + where + ")"}
+	case strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return &SettingError{Setting: setting, Fix: "write the token alone: there is a space, a line break or something else in it that belongs to no token"}
 	case !strings.HasPrefix(v, prefix):
 		return &SettingError{Setting: setting, Fix: "it wants a token that begins with " + prefix + ", and this one does not: the two tokens may be exchanged (" + where + ")"}
 	default:
@@ -258,6 +260,10 @@ func (c Config) checkPlaces() error {
 	}
 	if c.postgres() {
 		return nil
+	}
+	// What looks like an address may hold a password, and is not shown.
+	if strings.Contains(c.Database, "://") {
+		return &SettingError{Setting: "database", Fix: "write a file such as rootcheck.db, or an address that begins with postgres://"}
 	}
 	dir := filepath.Dir(c.Database)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
