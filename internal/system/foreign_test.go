@@ -274,7 +274,7 @@ func (w *world) nothingPassed(t *testing.T) {
 		ok(t, w.look(func(ctx context.Context, db *store.Store) error {
 			l, err := db.Look(ctx, "acme", id)
 			for _, f := range l.Findings {
-					if f.Status == posture.Passed && id == "210987654321" {
+				if f.Status == posture.Passed && id == "210987654321" {
 					t.Errorf("%s passes %s, and nobody could look", id, f.Control)
 				}
 			}
