@@ -18,10 +18,11 @@ import (
 //   - Several sockets overlap, because Slack delivers a click once and loses it when no socket is open.
 //   - A socket is used for one connection. The library would reconnect at once and for ever; here each reconnection waits
 //     for the back-off, however the connection ended.
+//   - Connections that do not live share one back-off: two sockets that flap ask Slack no more often than one.
 //   - An acknowledgement leaves by the socket that brought the envelope.
 //   - What reconnecting cannot heal ends the bot with a sentence.
 
-// The back-off between two connections of one socket. It begins anew after a connection that lived.
+// The back-off between two connections. It begins anew after a connection that lived.
 const (
 	minBackOff = time.Second
 	maxBackOff = 30 * time.Second
@@ -80,6 +81,8 @@ type sockets struct {
 	receive func(socket, socketmode.Event) // outlives the socket's own context
 
 	mu    sync.Mutex
+	wait  time.Duration     // the back-off of the next reconnection; zero: nothing has failed yet
+	next  time.Time         // before it nothing is opened again
 	alive map[int]time.Time // by socket: the last hello
 	once  bool              // a socket has been open
 	app   string            // the app's id, as a hello named it
@@ -97,7 +100,7 @@ func (s *sockets) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for n := range s.cfg.Sockets {
 		wg.Go(func() {
-			if pause(ctx, time.Duration(n)*s.cfg.Stagger) != nil {
+			if pause(ctx, time.Duration(n)*s.cfg.Stagger) != nil || s.failing() && pause(ctx, s.turn(false, 0)) != nil {
 				return
 			}
 			if err := s.keep(ctx, n); err != nil {
@@ -112,9 +115,34 @@ func (s *sockets) run(ctx context.Context) error {
 	return nil
 }
 
+// failing reports whether a connection has ended before another socket's first began.
+func (s *sockets) failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wait > 0
+}
+
+// turn is how long a socket waits before it opens its next connection: at least as long as Slack asked for, and after
+// whichever socket waits already. One whose connection lived waits for nobody.
+func (s *sockets) turn(lived bool, least time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	if lived || s.wait == 0 {
+		s.wait, s.next = minBackOff, now
+	}
+	hold := max(s.wait, least)
+	hold += rand.N(hold/8 + 1) //nolint:gosec // jitter needs no secrecy
+	s.wait = min(2*s.wait, maxBackOff)
+	if ahead := s.next.Sub(now); ahead < 0 || ahead > time.Duration(s.cfg.Sockets)*2*maxBackOff {
+		s.next = now // it has passed, or the clock was set
+	}
+	s.next = s.next.Add(hold)
+	return s.next.Sub(now)
+}
+
 // keep opens one connection after the other. It returns only what is fatal.
 func (s *sockets) keep(ctx context.Context, n int) error {
-	wait := minBackOff
 	for ctx.Err() == nil {
 		var lived atomic.Bool
 		old := time.AfterFunc(livedLong, func() { lived.Store(true) })
@@ -129,20 +157,16 @@ func (s *sockets) keep(ctx context.Context, n int) error {
 			}
 			s.cfg.Log.ErrorContext(ctx, "Slack lets no socket open", "fix", sentence)
 		}
-		if lived.Load() {
-			wait = minBackOff
-		}
-		hold := wait
+		var least time.Duration
 		var limited *slack.RateLimitedError
-		if errors.As(err, &limited) && limited.RetryAfter > hold {
-			hold = limited.RetryAfter
+		if errors.As(err, &limited) {
+			least = limited.RetryAfter
 		}
-		hold += rand.N(hold/2 + 1) //nolint:gosec // jitter needs no secrecy
+		hold := s.turn(lived.Load(), least)
 		s.cfg.Log.InfoContext(ctx, "socket closed", "socket", n, "reconnect_in", hold, "error", err)
 		if pause(ctx, hold) != nil {
 			break
 		}
-		wait = min(2*wait, maxBackOff)
 	}
 	return nil //nolint:nilerr // the context has ended, which is how keeping ends
 }
