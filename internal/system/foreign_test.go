@@ -34,6 +34,7 @@ type foreignSlack struct {
 }
 
 func newForeignSlack(t *testing.T) *foreignSlack {
+	t.Helper()
 	f := &foreignSlack{methods: map[string]int{}, answers: map[string]int{}, acks: map[string]int{}, sockets: map[*websocket.Conn]*sync.Mutex{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/{method}", f.method)

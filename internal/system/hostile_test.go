@@ -39,18 +39,11 @@ func hostileName(i int) string {
 // TestAnEstateOfHostileNamesIsShownAndNothingIsRefusedOrPinged runs the bot over accounts whose names try everything, and
 // opens every place where a name can stand.
 func TestAnEstateOfHostileNamesIsShownAndNothingIsRefusedOrPinged(t *testing.T) {
-	accounts := 300
-	if full() {
-		accounts = 10_000
+	if !full() {
+		t.Skip("SKIPPED: shows ten thousand accounts one message a second for minutes; set ROOTCHECK_PROOF=full")
 	}
-	if testing.Short() {
-		accounts = 60
-	}
-	locales := []string{"ko"} // the longer words
-	if full() {
-		locales = append(locales, "en")
-	}
-	for _, locale := range locales {
+	const accounts = 10_000
+	for _, locale := range []string{"ko", "en"} {
 		t.Run(locale, func(t *testing.T) { hostileEstate(t, locale, accounts) })
 	}
 }

@@ -22,7 +22,7 @@ func TestEachBadSettingEndsTheBinaryWithOneSentence(t *testing.T) {
 	for name, content := range map[string]string{"empty": "", "two-lines": "xoxb-canary-one\nxoxb-canary-two\n", "key": "not a key"} {
 		ok(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
-	ok(t, os.WriteFile(filepath.Join(dir, "open-key"), []byte("x"), 0o644)) //nolint:gosec // rights that are too wide are the case
+	ok(t, os.WriteFile(filepath.Join(dir, "open-key"), []byte("x"), 0o644))
 	good := w.env
 	for name, c := range map[string]struct {
 		env    map[string]string // set beside what is good; an empty value takes it away
