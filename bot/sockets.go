@@ -158,8 +158,7 @@ func (s *sockets) keep(ctx context.Context, n int) error {
 			s.cfg.Log.ErrorContext(ctx, "Slack lets no socket open", "fix", sentence)
 		}
 		var least time.Duration
-		var limited *slack.RateLimitedError
-		if errors.As(err, &limited) {
+		if limited, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 			least = limited.RetryAfter
 		}
 		hold := s.turn(lived.Load(), least)

@@ -34,7 +34,7 @@ func TestASlackThatAcceptsAndClosesIsAskedAtMostTwentyFiveTimesInTenMinutes(t *t
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // the test is over
+	defer listener.Close()
 	go func() {
 		for {
 			c, err := listener.Accept()
