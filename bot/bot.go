@@ -108,6 +108,7 @@ type Bot struct {
 	inbox   inbox
 	taking  sync.WaitGroup
 	flying  atomic.Int64 // envelopes between their socket and their acknowledgement
+	coming  atomic.Int64 // of them, those that are not committed yet
 	kicks   chan struct{}
 	sockets *sockets
 	drawing [64]sync.Mutex // by message, so that one card is not posted twice at once

@@ -121,6 +121,7 @@ func (b *Bot) receive(ctx context.Context, s socket, e socketmode.Event) {
 		return // the socket's own affairs: connecting, hello
 	}
 	b.flying.Add(1)
+	b.coming.Add(1)
 	b.taking.Go(func() {
 		defer b.flying.Add(-1)
 		defer b.recovered(ctx, "take an envelope")
@@ -134,6 +135,9 @@ func (b *Bot) take(ctx context.Context, s socket, r socketmode.Request) {
 	d, first := b.inbox.join(key)
 	if first {
 		d.failed = b.commit(ctx, key, r)
+	}
+	b.coming.Add(-1)
+	if first {
 		if d.failed != nil {
 			b.inbox.forget(key)
 			b.log.ErrorContext(ctx, "envelope not committed, hence not acknowledged", "type", r.Type, "error", d.failed)
@@ -244,9 +248,23 @@ func (b *Bot) kick() {
 	}
 }
 
+// crowd is how many envelopes may wait for their commit before handling waits for them.
+const crowd = 64
+
+// yield lets what has not been committed go first: its three seconds run, and what was committed has time.
+func (b *Bot) yield(ctx context.Context) {
+	const step, most = 10 * time.Millisecond, time.Second
+	for waited := time.Duration(0); waited < most && b.coming.Load() > crowd; waited += step {
+		if pause(ctx, step) != nil {
+			return
+		}
+	}
+}
+
 // work handles committed envelopes until the context ends, and ends what it has begun.
 func (b *Bot) work(ctx context.Context) {
 	for ctx.Err() == nil {
+		b.yield(ctx)
 		l, err := b.queue.Claim(ctx, kindEnvelope)
 		switch {
 		case err == nil:

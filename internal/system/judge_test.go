@@ -56,7 +56,7 @@ func (k *killing) lost(deeds []deed, log []audit.Leaf) (acked, lost int) {
 		i := slices.IndexFunc(log, func(l audit.Leaf) bool { return !taken[l.Seq] && d.answeredBy(l) })
 		if i < 0 {
 			lost++
-			k.t.Errorf("lost: %s of request %s by %s at %s (%s)", d.action, d.request, d.user, d.sent.Format(time.RFC3339Nano), d.reason)
+			k.t.Errorf("lost: %s of request %s by %s at %s (%s); the answer was %.1500s", d.action, d.request, d.user, d.sent.Format(time.RFC3339Nano), d.reason, d.answer)
 			continue
 		}
 		taken[log[i].Seq] = true

@@ -290,6 +290,11 @@ func (k *killing) round(i, quota int) {
 	}
 	p.kill()
 	p.clean(k.t)
+	for line := range strings.SplitSeq(p.out.String(), "\n") {
+		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "level=WARN") {
+			k.t.Logf("life %d: %s", i, line)
+		}
+	}
 	k.verify()
 }
 

@@ -34,6 +34,7 @@ type deed struct {
 	sent    time.Time
 	acked   bool
 	refused bool // it was answered with an error under a field
+	answer  string
 }
 
 // books are all deeds, as the people remember them.
@@ -139,7 +140,7 @@ func (w *world) decide(b *books, d deed, press, value string, fields map[string]
 	if err != nil {
 		return d // the modal was closed or its fields are not filled in: nothing was sent
 	}
-	d.acked, d.refused = o.Acked, len(o.Errors) > 0
+	d.acked, d.refused, d.answer = o.Acked, len(o.Errors) > 0, string(o.Response)
 	b.add(d)
 	return d
 }
