@@ -103,7 +103,7 @@ func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
 	a.service, err = commands.New(c.commands(workspace.Identity().Team, a.o.Version), commands.Deps{
 		Ledger: a.store, Queue: a.store, Estate: a.store, Inspector: auditor, Executor: remediator, Directory: workspace,
 		Now: a.o.Now, NewID: rand.Text, Log: a.o.Log, Next: a.scheduler.Next, SignHead: a.signs(signer),
-		LearnUnits: auditor.LearnUnits, Parked: func(ctx context.Context) (int, error) {
+		Learn: auditor.Learn, Parked: func(ctx context.Context) (int, error) {
 			list, unread := a.store.Parked(ctx)
 			return len(list), unread
 		},

@@ -26,7 +26,7 @@ func (c Config) awsroot(o Options) awsroot.Config {
 		if org := s.Organization; org != nil {
 			source.Organization = &awsroot.Organization{
 				Profile: org.Profile, RoleARN: org.RoleARN, ExternalID: org.ExternalID, Region: org.Region, MemberRole: org.MemberRole,
-				CloudTrail: c.CloudTrail,
+				CloudTrail: c.CloudTrail, Tags: c.Tags,
 			}
 			if org.Delete != nil {
 				source.Organization.Delete = &awsroot.Delete{RoleARN: org.Delete.RoleARN}

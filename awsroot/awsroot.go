@@ -64,6 +64,7 @@ type Organization struct {
 	// CloudTrail lets the root user's activity be read from the event history too, where a role or the own identity
 	// looks: at least three calls per account.
 	CloudTrail bool
+	Tags       bool // learn the accounts' tags beside the scan: one call per account and day
 	Delete     *Delete
 	Quarantine *Quarantine
 }
@@ -131,6 +132,7 @@ type reach struct {
 	mints  mints
 	cache  policyCache
 	units  unitNames
+	tags   tagBook
 }
 
 func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*reach, error) {

@@ -50,6 +50,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 		return a.single(ctx, r, yield)
 	}
 	began := a.cfg.Now()
+	r.tags.begin()
 	org := commands.Organization{Source: source, Partition: r.who.partition(ctx)}
 	if reportOnly(org.Partition) {
 		org.Centralized = posture.Missing[bool]("ListOrganizationsFeatures", posture.Gap{Reason: posture.ReasonPartition})
@@ -99,7 +100,7 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	id := posture.AccountID(aws.ToString(acc.Id))
 	out := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, Name: aws.ToString(acc.Name), Email: aws.ToString(acc.Email),
-		State: string(acc.State), Role: posture.RoleMember, Unit: r.units.path(acc.Paths),
+		State: string(acc.State), Role: posture.RoleMember, Unit: r.units.path(acc.Paths), Tags: r.tags.of(id),
 	}
 	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
 		org.Management = posture.AccountID(parsed.AccountID)

@@ -2,6 +2,7 @@ package awsroot
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,11 @@ type unitNames struct {
 	roots []string // as the last inventory showed them
 	names map[string]string
 	at    time.Time
+}
+
+// Learn reads what an inventory does not tell: the names of organizational units, and tags where they are wanted.
+func (a *Auditor) Learn(ctx context.Context, source string) error {
+	return errors.Join(a.LearnUnits(ctx, source), a.LearnTags(ctx, source))
 }
 
 // LearnUnits reads the names of a source's organizational units, so that the inventories that follow show

@@ -64,15 +64,15 @@ func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {
 	return Change{}, nil
 }
 
-// units handles "units": it reads the names of organizational units for the lists and digests that follow. A run needs none
-// of them, and there may be hundreds, so they are no part of it.
+// units handles "units": it reads the names of organizational units, and tags where they are wanted, for the lists and
+// digests that follow. A run needs none of them, and there may be thousands, so they are no part of it.
 func (s *Service) units(ctx context.Context, _ Lease) (Change, error) {
-	if s.d.LearnUnits == nil {
+	if s.d.Learn == nil {
 		return Change{}, nil
 	}
 	for _, source := range s.d.Inspector.Sources() {
-		if err := s.d.LearnUnits(ctx, source); err != nil {
-			s.d.Log.WarnContext(ctx, "names of organizational units could not be read", "aws_entry", source, "error", err)
+		if err := s.d.Learn(ctx, source); err != nil {
+			s.d.Log.WarnContext(ctx, "names of organizational units, or tags, could not be read", "aws_entry", source, "error", err)
 		}
 	}
 	return Change{}, ctx.Err()

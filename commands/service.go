@@ -54,7 +54,7 @@ type Config struct {
 	Version               string
 }
 
-// Deps are what the verbs stand on. All but Next, SignHead, Parked, LearnUnits and Log are required.
+// Deps are what the verbs stand on. All but Next, SignHead, Parked, Learn and Log are required.
 type Deps struct {
 	Ledger    Ledger
 	Queue     Queue
@@ -69,8 +69,9 @@ type Deps struct {
 	SignHead  func(context.Context, audit.Head) string // the audit log's head, signed, in one line
 	// Parked counts the items that were put aside, for the status.
 	Parked func(context.Context) (int, error)
-	// LearnUnits reads the names of a source's organizational units, for the inventories that follow.
-	LearnUnits func(ctx context.Context, source string) error
+	// Learn reads what a source's inventory does not tell, for the inventories that follow: the names of organizational
+	// units, and tags where they are wanted.
+	Learn func(ctx context.Context, source string) error
 }
 
 // Service is the verbs. It is safe for concurrent use.
