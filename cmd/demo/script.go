@@ -265,20 +265,32 @@ func elements(block map[string]any) []map[string]any {
 
 // press waits for a control to stand there and presses it.
 func (sc *script) press(ctx context.Context, user, action, account string) error {
-	var c control
-	err := sc.until(ctx, fmt.Sprintf("%s can press %s on %s", user, action, account), func(ctx context.Context) (bool, error) {
+	return sc.pressOn(ctx, user, fmt.Sprintf("%s can press %s on %s", user, action, account), func(st slackState) (control, bool) {
+		return st.find(user, action, account)
+	})
+}
+
+// pressOn presses what find sees. A message that is drawn anew between the look and the press takes no press: nothing was
+// sent then, and the eye looks again.
+func (sc *script) pressOn(ctx context.Context, user, what string, find func(slackState) (control, bool)) error {
+	var failed error
+	err := sc.until(ctx, what, func(ctx context.Context) (bool, error) {
 		st, err := sc.slack(ctx)
 		if err != nil {
 			return false, err
 		}
-		var ok bool
-		c, ok = st.find(user, action, account)
-		return ok, nil
+		c, ok := find(st)
+		if !ok {
+			return false, nil
+		}
+		if err := sc.click(ctx, user, c, false); errors.Is(err, errRefused) {
+			return false, err
+		} else if err != nil {
+			failed = err
+		}
+		return true, nil
 	})
-	if err != nil {
-		return err
-	}
-	return sc.click(ctx, user, c, false)
+	return errors.Join(err, failed)
 }
 
 // click presses a control, also one that stands there no longer.

@@ -125,19 +125,9 @@ func (s *stage) askKey(sc *script, user, account, key string) func(context.Conte
 				created = k.Created.UTC().Format("2006-01-02")
 			}
 		}
-		var c control
-		err := sc.until(ctx, "the card names the key of "+created, func(ctx context.Context) (bool, error) {
-			st, err := sc.slack(ctx)
-			if err != nil {
-				return false, err
-			}
-			c, ok = st.keyControl(account, created)
-			return ok, nil
-		})
-		if err != nil {
-			return err
-		}
-		if err = sc.click(ctx, user, c, false); err != nil {
+		if err := sc.pressOn(ctx, user, "the card names the key of "+created, func(st slackState) (control, bool) {
+			return st.keyControl(account, created)
+		}); err != nil {
 			return err
 		}
 		wrong, err := sc.fill(ctx, user, map[string]string{"reason": "Not needed any more.", "key": last4(key), "account": account})
