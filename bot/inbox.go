@@ -1,10 +1,13 @@
 package bot
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,10 +134,11 @@ func (b *Bot) receive(ctx context.Context, s socket, e socketmode.Event) {
 
 // take commits, and then acknowledges.
 func (b *Bot) take(ctx context.Context, s socket, r socketmode.Request) {
-	key, submission := identify(r)
+	p := openParcel(r.Payload)
+	key, submission := p.identify(r)
 	d, first := b.inbox.join(key)
 	if first {
-		d.failed = b.commit(ctx, key, r)
+		d.failed = b.commit(ctx, key, r, p)
 	}
 	b.coming.Add(-1)
 	if first {
@@ -179,11 +183,13 @@ func (b *Bot) wait(ctx context.Context, d *delivery) any {
 	return slack.NewUpdateViewSubmissionResponse(&working)
 }
 
-func (b *Bot) commit(ctx context.Context, key string, r socketmode.Request) error {
-	body, err := json.Marshal(envelope{Key: key, Type: r.Type, At: b.ws.cfg.Now(), Payload: withoutToken(r.Payload)})
+func (b *Bot) commit(ctx context.Context, key string, r socketmode.Request, p parcel) error {
+	body, err := json.Marshal(envelope{Key: key, Type: r.Type, At: b.ws.cfg.Now(), Payload: json.RawMessage("null")})
 	if err != nil {
 		return fmt.Errorf("encode an envelope: %w", err)
 	}
+	body = append(bytes.TrimSuffix(body, []byte("null}")), p.sealed(r.Payload)...)
+	body = append(body, '}')
 	ctx, stop := context.WithTimeout(ctx, commitWithin)
 	defer stop()
 	if err := b.queue.Put(ctx, commands.Item{Key: key, Kind: kindEnvelope, Body: body}); err != nil {
@@ -192,52 +198,73 @@ func (b *Bot) commit(ctx context.Context, key string, r socketmode.Request) erro
 	return nil
 }
 
-// withoutToken drops the legacy verification token, which proves nothing here and is a secret elsewhere.
-func withoutToken(payload json.RawMessage) json.RawMessage {
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(payload, &fields) != nil {
+// parcel is a payload, opened once: it holds the whole message that was clicked, and in a storm each further look at it
+// costs the others their three seconds. It is nil where the payload is no object.
+type parcel map[string]json.RawMessage
+
+func openParcel(payload json.RawMessage) parcel {
+	var p parcel
+	if json.Unmarshal(payload, &p) != nil {
+		return nil
+	}
+	return p
+}
+
+// sealed is the payload as it is kept: without the legacy verification token, which proves nothing here and is a secret
+// elsewhere. The fields are put together as they came, since they were read as valid JSON.
+func (p parcel) sealed(payload json.RawMessage) json.RawMessage {
+	if _, ok := p["token"]; !ok {
+		if len(payload) == 0 || p == nil && !json.Valid(payload) {
+			return json.RawMessage("null")
+		}
 		return payload
 	}
-	if _, ok := fields["token"]; !ok {
-		return payload
+	out := append(make([]byte, 0, len(payload)), '{')
+	for _, name := range slices.Sorted(maps.Keys(p)) {
+		if name == "token" {
+			continue
+		}
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			continue // a string can always be encoded
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, quoted...), ':'), p[name]...)
 	}
-	delete(fields, "token")
-	b, err := json.Marshal(fields)
-	if err != nil {
-		return payload
+	return append(out, '}')
+}
+
+func (p parcel) text(name string) string {
+	var s string
+	if json.Unmarshal(p[name], &s) != nil {
+		return ""
 	}
-	return b
+	return s
 }
 
 // identify names what was delivered, apart from how: Slack may deliver the same click or event in several envelopes. It
 // also tells whether it is a modal's submission.
-func identify(r socketmode.Request) (key string, submission bool) {
-	var p struct {
-		Type    string `json:"type"`
-		EventID string `json:"event_id"`
-		Trigger string `json:"trigger_id"`
-		Actions []struct {
-			TS string `json:"action_ts"`
-		} `json:"actions"`
-		View struct {
-			ID   string `json:"id"`
-			Hash string `json:"hash"`
-		} `json:"view"`
+func (p parcel) identify(r socketmode.Request) (key string, submission bool) {
+	var actions []struct {
+		TS string `json:"action_ts"`
 	}
-	if json.Unmarshal(r.Payload, &p) != nil {
-		return "slack/envelope/" + r.EnvelopeID, false
+	if raw, ok := p["actions"]; ok && json.Unmarshal(raw, &actions) != nil {
+		actions = nil
 	}
-	switch {
-	case p.EventID != "":
-		key = "slack/event/" + p.EventID
-	case p.Trigger != "" && len(p.Actions) > 0:
-		key = "slack/click/" + p.Trigger + "/" + p.Actions[0].TS
-	case p.Trigger != "":
-		key = "slack/" + r.Type + "/" + p.Type + "/" + p.Trigger
+	kind, trigger := p.text("type"), p.text("trigger_id")
+	switch event := p.text("event_id"); {
+	case event != "":
+		key = "slack/event/" + event
+	case trigger != "" && len(actions) > 0:
+		key = "slack/click/" + trigger + "/" + actions[0].TS
+	case trigger != "":
+		key = "slack/" + r.Type + "/" + kind + "/" + trigger
 	default:
 		key = "slack/envelope/" + r.EnvelopeID
 	}
-	return key, p.Type == string(slack.InteractionTypeViewSubmission)
+	return key, kind == string(slack.InteractionTypeViewSubmission)
 }
 
 // kick wakes an idle worker.
