@@ -52,7 +52,6 @@ func TestTheBotIsKilledAgainAndAgainWhilePeopleClick(t *testing.T) {
 	k.play(func(*app.App) { k.firstWeek() })
 	t.Logf("%d requests were watched for a week in %s", keys, time.Since(begun).Round(time.Millisecond))
 
-	binary(t)
 	begun = time.Now()
 	k.people(func() {
 		for i := range kills {
