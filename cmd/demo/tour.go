@@ -375,7 +375,7 @@ func (s *stage) mfaStory(sc *script) story {
 	return story{"A missing MFA: the owner is guided in Korean", []step{
 		{"Ana sends the owner the steps", all(sc.types(ana, "mfa "+noMFA), sc.sees(kim, "owner.device", noMFA))},
 		{"the owner picks a passkey and gets the console's steps", all(s.tap(sc, kim, "owner.device", noMFA), sc.sees(kim, "owner.done", noMFA))},
-		{"Done before anything was registered is answered, and resolves nothing", s.tap(sc, kim, "owner.done", noMFA)},
+		{"Done before anything was registered is answered, and resolves nothing", all(s.tap(sc, kim, "owner.done", noMFA), s.answered(sc, noMFA))},
 		{"the owner registers a passkey in the console", s.lever(sc, "/control/aws/mfa", map[string]string{"account": noMFA, "kind": "passkey", "do": "add"})},
 		{"Done is answered within seconds, and the finding is resolved", all(s.tap(sc, kim, "owner.done", noMFA), s.finished(sc, noMFA))},
 	}}

@@ -176,6 +176,20 @@ func (s *stage) verified(sc *script, account string) func(context.Context) error
 	}
 }
 
+// answered waits until a Done that AWS does not bear out was answered: what is registered after it must not answer it.
+func (s *stage) answered(sc *script, account string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return sc.until(ctx, "Done on "+account+" was answered", func(ctx context.Context) (held bool, err error) {
+			err = s.look(ctx, func(db *store.Store) error {
+				o, err := db.Owner(ctx, "acme", posture.AccountID(account))
+				held = err == nil && o.Stage == commands.OwnerAnswered
+				return err
+			})
+			return held, err
+		})
+	}
+}
+
 // finished asserts that root-mfa passes in the store, which every card is drawn from.
 func (s *stage) finished(sc *script, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
