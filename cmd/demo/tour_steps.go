@@ -181,9 +181,9 @@ func (s *stage) answered(sc *script, account string) func(context.Context) error
 	return func(ctx context.Context) error {
 		return sc.until(ctx, "Done on "+account+" was answered", func(ctx context.Context) (held bool, err error) {
 			err = s.look(ctx, func(db *store.Store) error {
-				o, err := db.Owner(ctx, "acme", posture.AccountID(account))
-				held = err == nil && o.Stage == commands.OwnerAnswered
-				return err
+				o, unread := db.Owner(ctx, "acme", posture.AccountID(account))
+				held = unread == nil && o.Stage == commands.OwnerAnswered
+				return unread
 			})
 			return held, err
 		})
