@@ -176,16 +176,15 @@ func (s *stage) verified(sc *script, account string) func(context.Context) error
 	}
 }
 
-// answered waits until a Done that AWS does not bear out was answered: what is registered after it must not answer it.
+// answered waits until a Done is on record, which it is after AWS was read for it: what is registered after it must not
+// answer it.
 func (s *stage) answered(sc *script, account string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return sc.until(ctx, "Done on "+account+" was answered", func(ctx context.Context) (held bool, err error) {
-			err = s.look(ctx, func(db *store.Store) error {
-				o, unread := db.Owner(ctx, "acme", posture.AccountID(account))
-				held = unread == nil && o.Stage == commands.OwnerAnswered
-				return unread
-			})
-			return held, err
+		return sc.until(ctx, "Done on "+account+" was answered", func(ctx context.Context) (bool, error) {
+			leaves, err := s.records(ctx, commands.AuditQuery{Account: account, Limit: 20})
+			return slices.ContainsFunc(leaves, func(l audit.Leaf) bool {
+				return l.Action == audit.OwnerConfirmed && l.Detail["what"] == "mfa_done"
+			}), err
 		})
 	}
 }
