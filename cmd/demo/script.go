@@ -21,8 +21,8 @@ type script struct {
 	out    io.Writer
 }
 
-// patience is how long a step may take in real time.
-const patience = 60 * time.Second
+// patience is how long a step may take in real time. Slack takes one message a second, and nine days bring nine digests.
+const patience = 4 * time.Minute
 
 type slackState struct {
 	Users    []slackUser    `json:"users"`
