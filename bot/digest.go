@@ -9,6 +9,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
@@ -25,6 +26,7 @@ const (
 	waitingRows = 5    // of each kind of waiting
 	threadParts = 6    // messages in the thread
 	threadRoom  = 2900 // of one of them
+	shortHash   = 8    // characters of the audit log's head that people compare by eye
 )
 
 // digest draws the message and the messages of its thread.
@@ -256,10 +258,28 @@ func digestTail(v voice, d commands.Digest, rows int) []slack.Block {
 	if len(d.Mutes) > 0 {
 		blocks = append(blocks, small(v.say("digest.muted", arg{"Count": len(d.Mutes)})))
 	}
-	if d.Head != "" {
-		blocks = append(blocks, small(v.say("digest.head", arg{"Head": headCode(d.Head)})))
+	if s := headLine(v, d.Head); s != "" {
+		blocks = append(blocks, small(s))
 	}
 	return blocks
+}
+
+// headLine says in a line how long the audit log is, for people. The head itself is long, and stands in the thread.
+func headLine(v voice, text string) string {
+	head, err := audit.ParseHead(text)
+	if err != nil {
+		return ""
+	}
+	id := "digest.head"
+	if text == head.String() {
+		id = "digest.head_unsigned"
+	}
+	return v.say(id, arg{"Count": headSize(head), "Hash": "`" + head.Hash.String()[:shortHash] + "…`"})
+}
+
+// headMessage is the head as it was signed, to be copied whole.
+func headMessage(v voice, text string) message {
+	return newMessage(v, []slack.Block{para(v.say("digest.head_whole", arg{"Head": headCode(text)}))})
 }
 
 func waitingLines(v voice, d commands.Digest, rows int) []string {

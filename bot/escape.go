@@ -139,7 +139,7 @@ func headCode(head string) string {
 	if strings.ContainsFunc(head, odd) {
 		head = outside(head, 400).mrkdwn()
 	}
-	return "`" + head + "`"
+	return "```" + head + "```"
 }
 
 // user mentions a person by id, and shows what is no id as text: ids come from Slack, but a settings file may hold

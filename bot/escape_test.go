@@ -106,7 +106,7 @@ func TestASignedHeadIsShownSoThatItCanBeCopied(t *testing.T) {
 	if _, err := audit.OpenHead(headCode(signed.String()), key.Verifier()); err != nil {
 		t.Errorf("%s cannot be verified: %v", headCode(signed.String()), err)
 	}
-	if got := headCode("<!channel> `x"); strings.Contains(got, "<") || strings.Count(got, "`") != 2 {
+	if got := headCode("<!channel> `x"); strings.Contains(got, "<") || strings.Count(got, "`") != 6 {
 		t.Errorf("what is no head is shown as %s", got)
 	}
 }

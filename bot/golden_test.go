@@ -172,6 +172,7 @@ func answers(v voice, name string) []drawn {
 			all = append(all, ofMessage("digest of "+itoa(n)+", thread "+itoa(i+1), m))
 		}
 	}
+	all = append(all, ofMessage("digest, the head in its thread", headMessage(v, digestOf(5, name).Head)))
 	grim := digestOf(10000, name)
 	grim.TwoPerson, grim.DryRun, grim.Paused = false, true, commands.Switch{Paused: true, By: ben, Reason: name, At: noon()}
 	grim.Unreadable, grim.Missed = []string{"S0APPROVERS"}, 2

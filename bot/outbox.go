@@ -171,7 +171,7 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 	lines := []string{told(v, then(w, r), w.Note)}
 	if w.Note == remediation.NoteDeleted {
 		if d, err := b.verbs.Digest(ctx, b.ws.cfg.Now()); err == nil && d.Head != "" {
-			lines = append(lines, v.say("digest.head", arg{"Head": headCode(d.Head)}))
+			lines = append(lines, v.say("digest.head_whole", arg{"Head": headCode(d.Head)}))
 		}
 	}
 	m := newMessage(v, []slack.Block{para(strings.Join(lines, "\n"))})
@@ -310,7 +310,8 @@ func (b *Bot) postDigest(ctx context.Context, l commands.Lease) (commands.Change
 	if err != nil {
 		return commands.Change{}, fmt.Errorf("draw the digest: %w", err)
 	}
-	head, thread := digest(b.voice(""), d)
+	v := b.voice("")
+	head, thread := digest(v, d)
 	ref, _, err := b.where(ctx, key)
 	if errors.Is(err, commands.ErrNotFound) {
 		ref, err = b.show(ctx, key, b.ws.cfg.Channel, "", head, true)
@@ -318,12 +319,20 @@ func (b *Bot) postDigest(ctx context.Context, l commands.Lease) (commands.Change
 	if err != nil {
 		return commands.Change{}, err
 	}
-	for i, m := range thread {
-		part := fmt.Sprintf("%s/%d", key, i+1)
+	reply := func(part string, m message) error {
 		if _, _, err := b.where(ctx, part); err == nil {
-			continue
+			return nil
 		}
-		if _, err := b.show(ctx, part, ref.Channel, ref.TS, m, true); err != nil {
+		_, err := b.show(ctx, part, ref.Channel, ref.TS, m, true)
+		return err
+	}
+	for i, m := range thread {
+		if err := reply(fmt.Sprintf("%s/%d", key, i+1), m); err != nil {
+			return commands.Change{}, err
+		}
+	}
+	if d.Head != "" {
+		if err := reply(key+"/head", headMessage(v, d.Head)); err != nil {
 			return commands.Change{}, err
 		}
 	}
