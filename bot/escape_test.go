@@ -106,6 +106,13 @@ func TestASignedHeadIsShownSoThatItCanBeCopied(t *testing.T) {
 	if _, err := audit.OpenHead(headCode(signed.String()), key.Verifier()); err != nil {
 		t.Errorf("%s cannot be verified: %v", headCode(signed.String()), err)
 	}
+	en := voices(t)["en"]
+	if short := headLine(en, signed.String()); !strings.Contains(short, "8 records") || strings.Contains(short, signed.Hash.String()) || strings.Contains(short, "could not be signed") {
+		t.Errorf("a signed head is told as %q", short)
+	}
+	if short := headLine(en, signed.Head.String()); !strings.Contains(short, "could not be signed") {
+		t.Errorf("a head that was not signed is told as %q", short)
+	}
 	if got := headCode("<!channel> `x"); strings.Contains(got, "<") || strings.Count(got, "`") != 6 {
 		t.Errorf("what is no head is shown as %s", got)
 	}

@@ -121,7 +121,7 @@ func digestOf(accounts int, name string) commands.Digest {
 		Pending:  []remediation.Request{request(remediation.Requested, remediation.MeansOrganization)},
 		Watching: []remediation.Request{request(remediation.Inactive, remediation.MeansOrganization)},
 		Waiting:  []commands.Owner{account(name, remediation.MeansGuided).Owner},
-		Head:     "size 1042 · hash vGRHUvUXm3UbDXFPfWXvnVNHQJNVRPfzcG8N6EFzpgk= · at 2026-11-21T12:00:00Z · by rootcheck · sig AAAAAAExampleOnly",
+		Head:     "size 1042 · hash vGRHUvUXm3UbDXFPfWXvnVNHQJNVRPfzcG8N6EFzpgk= · at 2026-11-21T12:00:00Z · by rootcheck · sig " + strings.Repeat("A", 91) + "=",
 	}
 	for i, c := range []posture.Change{posture.New, posture.Worse, posture.Better, posture.Resolved, posture.Gone, posture.New} {
 		f := finding(posture.RootMFA, posture.Critical, posture.CodeNoMFA)
