@@ -69,7 +69,7 @@ const (
 	SettingsLoaded     Action = "settings.loaded"
 	AccessRefused      Action = "access.refused" // somebody who may do nothing, or not this
 	HeadPublished      Action = "head.published"
-	KeyCreated         Action = "key.created" // the log's own signing key
+	KeyCreated         Action = "key.created" // the log's own signing key: see [NewKey]
 )
 
 // Actions lists the whole vocabulary. The caller owns the slice.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // span is the records from, …, to.
@@ -61,7 +62,7 @@ func (v *verifier) claims(c Check) {
 			v.add(Finding{Kind: HeadForged, From: -1, To: -1, Why: err.Error()})
 			continue
 		}
-		v.heads = append(v.heads, claim{h.Head, "the signed head"})
+		v.heads = append(v.heads, claim{h.Head, "the head published at " + h.At.Format(time.DateTime) + " UTC"})
 	}
 	for _, h := range c.Own {
 		if err := sized(h.Size); err != nil {

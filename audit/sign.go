@@ -90,7 +90,8 @@ func (s Signer) GoString() string { return s.verifier }
 // LogValue is the public key.
 func (s Signer) LogValue() slog.Value { return slog.StringValue(s.verifier) }
 
-// SignedHead is a head that a signer vouched for. Only [Signer.SignHead] and [OpenHead] make one.
+// SignedHead is a head that a signer vouched for. [Signer.SignHead] makes one, [OpenHead] reads one, and [ParseSignedHead]
+// takes its reader's word for it.
 type SignedHead struct {
 	Head
 	At   time.Time // when it was signed, by the bot's clock
@@ -139,7 +140,7 @@ func (h SignedHead) String() string {
 // holds is enough, so that the keys of before a rotation can be given too. An error that wraps [ErrForged] means that the
 // text is well formed and signed by none of them; any other, that it is no signed head or a verifier is no key.
 func OpenHead(text string, verifiers ...string) (SignedHead, error) {
-	h, err := parseSigned(text)
+	h, err := ParseSignedHead(text)
 	if err != nil {
 		return SignedHead{}, err
 	}
@@ -158,7 +159,7 @@ func OpenHead(text string, verifiers ...string) (SignedHead, error) {
 // ParseHead reads the size and the hash from a head in any of its forms, a [Head.String] included, and checks no
 // signature: it is for a copy that its reader trusts by itself.
 func ParseHead(text string) (Head, error) {
-	if h, err := parseSigned(text); err == nil {
+	if h, err := ParseSignedHead(text); err == nil {
 		return h.Head, nil
 	}
 	f := fields(text)
@@ -168,7 +169,9 @@ func ParseHead(text string) (Head, error) {
 	return parseSizeHash(f[1], f[3])
 }
 
-func parseSigned(text string) (SignedHead, error) {
+// ParseSignedHead reads a signed head, as a note or as one line, and checks no signature, as [ParseHead] does. The error is
+// for a head without a signature too.
+func ParseSignedHead(text string) (SignedHead, error) {
 	f := fields(text)
 	switch {
 	case len(f) == 10 && f[0] == "size" && f[2] == "hash" && f[4] == "at" && f[6] == "by" && f[8] == "sig":

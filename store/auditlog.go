@@ -160,6 +160,7 @@ type Log struct {
 	Hashes  audit.HashReader               // the stored hashes of the tree
 	Head    audit.Head                     // computed from the stored hashes; zero where too few are left to compute it
 	Heads   []string                       // the signed heads that were published, oldest first
+	Keys    []string                       // the public keys that signed them by the log's own word, oldest first
 }
 
 // ReadLog calls f with the log as it stands now. What is appended meanwhile is not seen, so that a log that grows is not
@@ -178,6 +179,9 @@ func (s *Store) ReadLog(ctx context.Context, f func(Log) error) error {
 			return err
 		}
 		if l.Heads, err = heads(ctx, q); err != nil {
+			return err
+		}
+		if l.Keys, err = signingKeys(ctx, q); err != nil {
 			return err
 		}
 		return f(l)
