@@ -340,10 +340,12 @@ func (w *Worker) Settled(ctx context.Context) bool {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		w.wake()
-		due, err := w.queue.Due(ctx, w.now())
-		if err == nil && !w.waiting(due) {
-			return true
+		if !w.working() { // what is under way wakes the next by itself
+			w.wake()
+			due, err := w.queue.Due(ctx, w.now())
+			if err == nil && !w.waiting(due) {
+				return true
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -357,11 +359,11 @@ func (w *Worker) Settled(ctx context.Context) bool {
 func (w *Worker) Nudge() { w.wake() }
 
 func (w *Worker) waiting(due map[string]int) bool {
+	return w.working() || slices.ContainsFunc(w.kinds, func(k string) bool { return due[k] > 0 })
+}
+
+func (w *Worker) working() bool {
 	w.mu.Lock()
-	busy := w.busy > 0
-	w.mu.Unlock()
-	if busy {
-		return true
-	}
-	return slices.ContainsFunc(w.kinds, func(k string) bool { return due[k] > 0 })
+	defer w.mu.Unlock()
+	return w.busy > 0
 }
