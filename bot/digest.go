@@ -21,12 +21,13 @@ import (
 //   - What weakens the promise of the product (one person alone, dry run, a pause, unreadable groups) stands in each.
 
 const (
-	digestRows  = 10   // failing accounts with a button
-	digestRoom  = 3000 // of the text without the failing accounts
-	waitingRows = 5    // of each kind of waiting
-	threadParts = 6    // messages in the thread
-	threadRoom  = 2900 // of one of them
-	shortHash   = 8    // characters of the audit log's head that people compare by eye
+	digestRows    = 10   // failing accounts with a button
+	digestRoom    = 3000 // of the text without the failing accounts
+	waitingRows   = 5    // of each kind of waiting
+	threadParts   = 6    // messages in the thread
+	threadRoom    = 2900 // of one of them
+	troubleLength = 90
+	shortHash     = 8 // characters of the audit log's head that people compare by eye
 )
 
 // digest draws the message and the messages of its thread.
@@ -37,7 +38,7 @@ func digest(v voice, d commands.Digest) (message, []message) {
 	}
 
 	tail := digestTail(v, d, waitingRows)
-	for n := waitingRows - 1; n > 0 && long(blocks, tail...) > digestRoom; n-- {
+	for n := waitingRows - 1; n >= 0 && long(blocks, tail...) > digestRoom; n-- {
 		tail = digestTail(v, d, n)
 	}
 	shown := 0
@@ -114,7 +115,7 @@ func whyNot(v voice, c commands.Coverage) string {
 
 // cautions are what the reader must know about how the bot runs.
 func cautions(v voice, d commands.Digest) string {
-	var lines []string
+	lines := troubleLines(v, d.Troubles)
 	if d.Paused.Paused {
 		lines = append(lines, v.say("switch.paused", arg{"By": user(d.Paused.By), "When": v.when(d.Paused.At)})+" "+quote(cut(d.Paused.Reason, 120)))
 	}
@@ -131,6 +132,17 @@ func cautions(v voice, d commands.Digest) string {
 		lines = append(lines, v.say("caution.break_glass", arg{"By": user(r.Opener.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Reason": quote(cut(r.Reason, 80))}))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// troubleLines say what the operator must mend about the bot itself, as the notices said it.
+func troubleLines(v voice, all []commands.Trouble) []string {
+	var lines []string
+	for _, t := range all {
+		if id := "notice." + string(t.Notice); v.has(id) {
+			lines = append(lines, v.say(id, arg{"What": "`" + outside(t.What, troubleLength).mrkdwn() + "`"}))
+		}
+	}
+	return lines
 }
 
 func groupList(groups []string) string {

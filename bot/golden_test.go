@@ -176,6 +176,7 @@ func answers(v voice, name string) []drawn {
 	grim := digestOf(10000, name)
 	grim.TwoPerson, grim.DryRun, grim.Paused = false, true, commands.Switch{Paused: true, By: ben, Reason: name, At: noon()}
 	grim.Unreadable, grim.Missed = []string{"S0APPROVERS"}, 2
+	grim.Troubles = []commands.Trouble{{Notice: commands.NoticeLowSpace, What: "312 MB (4 %)"}, {Notice: commands.NoticeBackup, What: "the disk has no room for a copy"}}
 	for range 40 {
 		r := request(remediation.Requested, remediation.MeansOrganization)
 		r.Reason, r.BreakGlass = name, true

@@ -173,7 +173,7 @@ func status(v voice, s commands.Status) message {
 	if w := whyNot(v, s.Coverage); w != "" {
 		blocks = append(blocks, small(w))
 	}
-	var warn []string
+	warn := troubleLines(v, s.Troubles)
 	if x := switches(v, s.Paused, s.DryRun); x != "" {
 		warn = append(warn, x)
 	}

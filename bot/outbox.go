@@ -377,7 +377,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 	}
 	blocks := []slack.Block{para(v.say(id, arg{
 		"By": user(w.By), "Who": user(w.User), "Account": where, "Reason": quote(w.Reason), "Count": w.Count,
-		"What": "`" + outside(or(w.What, string(w.Notice)), 60).mrkdwn() + "`",
+		"What": "`" + outside(or(w.What, string(w.Notice)), troubleLength).mrkdwn() + "`",
 	}))}
 	if len(accounts) > 0 {
 		blocks = append(blocks, para(strings.Join(accounts, "\n")))
@@ -396,7 +396,8 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 	case commands.NoticeEscalated, commands.NoticeDeclined, commands.NoticeBreakGlass:
 		blocks = append(blocks, row(button(actShow, value, v.say("button.show"), v.say("about.show", about)),
 			button(actAssign, value, v.say("button.assign"), v.say("about.assign", about))))
-	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked:
+	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked,
+		commands.NoticeLowSpace, commands.NoticeBackup, commands.NoticeDamaged, commands.NoticeShorter, commands.NoticeRewritten:
 	}
 	return newMessage(v, blocks)
 }

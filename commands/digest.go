@@ -189,12 +189,20 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 	if s.d.SignHead != nil {
 		d.Head = s.d.SignHead(ctx, head)
 	}
+	d.Troubles = s.troubles()
 	due, err := s.d.Queue.Due(ctx, d.At)
 	if err != nil {
 		return fmt.Errorf("read the queue: %w", err)
 	}
 	d.Missed = max(0, due[KindDigest]-1)
 	return nil
+}
+
+func (s *Service) troubles() []Trouble {
+	if s.d.Troubles == nil {
+		return nil
+	}
+	return s.d.Troubles()
 }
 
 // DigestPosted remembers that a digest stands in the channel: the next one tells what changed since. It returns what is to

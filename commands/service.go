@@ -54,7 +54,7 @@ type Config struct {
 	Version               string
 }
 
-// Deps are what the verbs stand on. All but Next, SignHead, Parked, Learn and Log are required.
+// Deps are what the verbs stand on. All but Next, SignHead, Parked, Troubles, Learn and Log are required.
 type Deps struct {
 	Ledger    Ledger
 	Queue     Queue
@@ -69,6 +69,8 @@ type Deps struct {
 	SignHead  func(context.Context, audit.Head) string // the audit log's head, signed, in one line
 	// Parked counts the items that were put aside, for the status.
 	Parked func(context.Context) (int, error)
+	// Troubles are those of the bot itself that stand now.
+	Troubles func() []Trouble
 	// Learn reads what a source's inventory does not tell, for the inventories that follow: the names of organizational
 	// units, and tags where they are wanted.
 	Learn func(ctx context.Context, source string) error

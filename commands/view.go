@@ -113,7 +113,7 @@ func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
 	}
 	st := Status{
 		Version: s.cfg.Version, Coverage: e.coverage, Running: e.running, DryRun: s.cfg.DryRun,
-		TwoPerson: s.cfg.Policy.TwoPerson, Unreadable: s.unreadable(ctx), Sources: s.d.Inspector.Sources(),
+		TwoPerson: s.cfg.Policy.TwoPerson, Unreadable: s.unreadable(ctx), Sources: s.d.Inspector.Sources(), Troubles: s.troubles(),
 	}
 	if s.d.Next != nil {
 		st.Next = s.d.Next()

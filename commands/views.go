@@ -134,6 +134,14 @@ type Status struct {
 	Queue      map[string]int
 	Parked     int
 	Sources    []string
+	Troubles   []Trouble
+}
+
+// Trouble is something about the bot itself that its operator must mend. It was said as a notice once, and stands in the
+// status and in each digest until it is over.
+type Trouble struct {
+	Notice NoticeKind
+	What   string // as in the notice
 }
 
 // Digest is what the daily digest says.
@@ -155,6 +163,7 @@ type Digest struct {
 	DryRun     bool
 	TwoPerson  bool
 	Unreadable []string
+	Troubles   []Trouble
 	Head       string // the audit log's signed head, in one line
 	Missed     int    // earlier digests that were not delivered
 }

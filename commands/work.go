@@ -79,4 +79,11 @@ const (
 	NoticeGathered   NoticeKind = "gathered"   // Count more accounts have new findings
 	NoticeSourceGap  NoticeKind = "source_gap" // the inventory of What could not be read, or was not believable
 	NoticeParked     NoticeKind = "parked"     // an item of kind What failed too often
+
+	// What its operator must mend about the bot itself.
+	NoticeLowSpace  NoticeKind = "low_space"     // only What is free where the database lies
+	NoticeBackup    NoticeKind = "backup_failed" // What is the cause
+	NoticeDamaged   NoticeKind = "damaged"       // the weekly check found What in the database or its audit log
+	NoticeShorter   NoticeKind = "log_shorter"   // the log does not reach the head that was published at What
+	NoticeRewritten NoticeKind = "log_rewritten" // the log contradicts the head that was published at What
 )
