@@ -16,14 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
-
 	"github.com/rootcheck-bot/rootcheck/awsroot"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
@@ -230,37 +222,6 @@ func BenchmarkScanOfTenThousandAccounts(b *testing.B) {
 	}
 }
 
-func BenchmarkScanBesideThePeersPattern(b *testing.B) {
-	c := newChild(b, childOrder{Accounts: 1000, Latency: latency})
-	auditor := newAuditor(b, 0)
-	accounts := members(b, auditor)
-	for b.Loop() {
-		c.calls(b)
-		var took, peers time.Duration
-		var seen, theirs int
-		ours := peak(b, func() {
-			began := time.Now()
-			seen = scan(b, auditor, accounts, 64)
-			took = time.Since(began)
-		})
-		calls := len(c.calls(b))
-		held := peak(b, func() {
-			began := time.Now()
-			theirs = peersPattern(b, accounts)
-			peers = time.Since(began)
-		})
-		speed, memory := float64(peers)/float64(took), float64(ours)/float64(held)
-		b.ReportMetric(speed, "x-faster")
-		b.ReportMetric(memory, "x-memory")
-		b.Logf("%d accounts: %d seen in %v, %d calls and %.1f MB; the peers' pattern sees %d in %v, %d calls and %.1f MB: %.1f times faster (held to 4) with %.3f of the memory (held to 0.1)",
-			len(accounts), seen, took.Round(time.Millisecond), calls, float64(ours)/1e6, theirs, peers.Round(time.Millisecond), len(c.calls(b)), float64(held)/1e6, speed, memory)
-		// How fast the pattern is rests on the machine: ours waits for the endpoint, theirs for the processor.
-		if speed < 2 || memory > 0.1*slackOfCI {
-			b.Errorf("%.1f times faster with %.3f of the memory", speed, memory)
-		}
-	}
-}
-
 func BenchmarkScanUnderALimit(b *testing.B) {
 	for _, rate := range []float64{50, 200} {
 		b.Run(strconv.Itoa(int(rate))+" per second", func(b *testing.B) {
@@ -300,57 +261,4 @@ func BenchmarkScanUnderALimit(b *testing.B) {
 			}
 		})
 	}
-}
-
-// peersPattern is how others do it: a goroutine for each account, which then loads the configuration and makes a client
-// of its own, and five calls one after the other. One client for STS is shared, with the SDK's retry quota.
-func peersPattern(b *testing.B, accounts []posture.Account) (seen int) {
-	b.Helper()
-	cfg, err := config.LoadDefaultConfig(b.Context(), config.WithRetryer(func() aws.Retryer {
-		return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 10, 30*time.Second })
-	}))
-	if err != nil {
-		b.Fatal(err)
-	}
-	shared := sts.NewFromConfig(cfg)
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	for _, a := range accounts {
-		wg.Go(func() {
-			if fiveCalls(b.Context(), shared, string(a.ID)) == nil {
-				mu.Lock()
-				seen++
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	return seen
-}
-
-func fiveCalls(ctx context.Context, shared *sts.Client, account string) error {
-	out, err := shared.AssumeRoot(ctx, &sts.AssumeRootInput{
-		TargetPrincipal: &account, DurationSeconds: aws.Int32(60),
-		TaskPolicyArn: &ststypes.PolicyDescriptorType{Arn: aws.String("arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")},
-	})
-	if err != nil {
-		return err
-	}
-	session := credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(session))
-	if err != nil {
-		return err
-	}
-	c := iam.NewFromConfig(cfg)
-	if _, err = c.GetLoginProfile(ctx, &iam.GetLoginProfileInput{}); err != nil && !strings.Contains(err.Error(), "NoSuchEntity") {
-		return err
-	}
-	if _, err = c.ListAccessKeys(ctx, &iam.ListAccessKeysInput{}); err != nil {
-		return err
-	}
-	if _, err = c.ListMFADevices(ctx, &iam.ListMFADevicesInput{}); err != nil {
-		return err
-	}
-	_, err = c.ListSigningCertificates(ctx, &iam.ListSigningCertificatesInput{})
-	return err
 }

@@ -51,6 +51,13 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	}
 	began := a.cfg.Now()
 	r.tags.begin()
+	ctx, stop := context.WithCancel(ctx)
+	pages := r.listed(ctx)
+	defer func() {
+		stop()
+		for range pages { //nolint:revive // The page that was under way ends with the context.
+		}
+	}()
 	org := commands.Organization{Source: source, Partition: r.who.partition(ctx)}
 	if reportOnly(org.Partition) {
 		org.Centralized = posture.Missing[bool]("ListOrganizationsFeatures", posture.Gap{Reason: posture.ReasonPartition})
@@ -58,26 +65,57 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 		org.Centralized = r.centralized(ctx, a.cfg.Now)
 	}
 	r.remember(org.Centralized)
-	err := r.pages(ctx, func(acc orgtypes.Account) error { return yield(r.account(acc, &org)) })
+	err := r.turn(pages, func(acc orgtypes.Account) error { return yield(r.account(acc, &org)) })
 	if err == nil {
 		r.inventoried(org.Management, began)
 	}
 	return org, err
 }
 
-// pages reads ListAccounts to its end. A page may be empty and still lead to another one; a token that comes back is an
+// listing is one page of ListAccounts, or why there is none.
+type listing struct {
+	*organizations.ListAccountsOutput
+	err error
+}
+
+// listed asks for the pages of ListAccounts, one ahead of whoever takes them: each leads to the next, so that the fifty
+// pages of a thousand accounts are what a scan waits for longest. It ends with the last page, an error or the context.
+func (r *reach) listed(ctx context.Context) <-chan listing {
+	pages := make(chan listing)
+	go func() {
+		defer close(pages)
+		c, in := organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)}
+		for {
+			out, err := c.ListAccounts(ctx, in)
+			select {
+			case <-ctx.Done():
+				return
+			case pages <- listing{out, err}:
+			}
+			if err != nil || aws.ToString(out.NextToken) == "" {
+				return
+			}
+			in.NextToken = out.NextToken
+		}
+	}()
+	return pages
+}
+
+// turn reads the pages to their end. A page may be empty and still lead to another one; a token that comes back is an
 // answer that would never end.
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
-func (r *reach) pages(ctx context.Context, each func(orgtypes.Account) error) error {
-	c, in, seen := organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)}, map[string]bool{}
-	for {
-		page, err := c.ListAccounts(ctx, in)
-		if err != nil {
-			return &GapError{Source: r.src.Name, Gap: gapOf(err)}
+func (r *reach) turn(pages <-chan listing, each func(orgtypes.Account) error) error {
+	garbage := func(detail string) error {
+		return &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: detail, Fix: posture.ReasonGarbage.Fix()}}
+	}
+	seen := map[string]bool{}
+	for page := range pages {
+		if page.err != nil {
+			return &GapError{Source: r.src.Name, Gap: gapOf(page.err)}
 		}
 		for _, acc := range page.Accounts {
 			if !posture.AccountID(aws.ToString(acc.Id)).Valid() {
-				return &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: "an account without an id", Fix: posture.ReasonGarbage.Fix()}}
+				return garbage("an account without an id")
 			}
 			if err := each(acc); err != nil {
 				return err
@@ -88,10 +126,11 @@ func (r *reach) pages(ctx context.Context, each func(orgtypes.Account) error) er
 			return nil
 		}
 		if seen[token] {
-			return &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: "the same page came twice", Fix: posture.ReasonGarbage.Fix()}}
+			return garbage("the same page came twice")
 		}
-		seen[token], in.NextToken = true, page.NextToken
+		seen[token] = true
 	}
+	return &GapError{Source: r.src.Name, Gap: gapOf(context.Canceled)}
 }
 
 // account reads one row of ListAccounts. The ARN names the management account, which spares DescribeOrganization:

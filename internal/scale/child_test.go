@@ -37,6 +37,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if os.Getenv(childPattern) != "" {
+		if err := peersPattern(context.Background(), os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -216,13 +223,13 @@ func binary(tb testing.TB) string {
 }
 
 // check runs `bot check --json` of the binary.
-func check(tb testing.TB, bot, url string) measured {
+func check(tb testing.TB, bot, url string, env ...string) measured {
 	tb.Helper()
 	settings := filepath.Join(tb.TempDir(), "rootcheck.yaml")
 	if err := os.WriteFile(settings, []byte("aws: [{name: acme, organization: {}}]\n"), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	cmd := exec.CommandContext(tb.Context(), bot, "check", "--json", "--log-level", "error", "--config", settings)
-	cmd.Env, cmd.Stderr = awsEnvironment(url), os.Stderr
+	cmd.Env, cmd.Stderr = append(awsEnvironment(url), env...), os.Stderr
 	return measure(tb, cmd)
 }
