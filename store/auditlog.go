@@ -127,6 +127,12 @@ func (s *Store) Head(ctx context.Context) (audit.Head, error) {
 	return audit.HeadOf(t.size, hashReader(ctx, s.db.reads()))
 }
 
+// HeadAt is the head that the audit log had when it held so many records, of which it has as many now, computed from the
+// stored hashes.
+func (s *Store) HeadAt(ctx context.Context, size int64) (audit.Head, error) {
+	return audit.HeadOf(size, hashReader(ctx, s.db.reads()))
+}
+
 // LastAudit is the time of the newest audit record, zero in an empty log.
 func (s *Store) LastAudit(ctx context.Context) (time.Time, error) {
 	t, err := scanTree(s.db.reads().queryRow(ctx, treeQuery).Scan)

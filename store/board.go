@@ -47,7 +47,7 @@ func (s *Store) KeyOf(ctx context.Context, channel, ts string) (string, error) {
 	return key, nil
 }
 
-// Last is the newest occurrence of a schedule that was claimed or skipped, or the zero time before the first.
+// Last is the newest occurrence of a schedule that was claimed, or the zero time before the first.
 func (s *Store) Last(ctx context.Context, schedule string) (time.Time, error) {
 	var at int64
 	err := s.db.reads().queryRow(ctx, `SELECT coalesce(max(occurs_at), 0) FROM occurrence WHERE schedule = $1`, schedule).Scan(&at)
@@ -63,35 +63,24 @@ type Occurrences struct{ *Store }
 // Claim records an occurrence and queues its item in one transaction. It returns false, and queues nothing, when somebody
 // else was first.
 func (o Occurrences) Claim(ctx context.Context, schedule string, at time.Time, item commands.Item) (bool, error) {
-	return o.occur(ctx, schedule, at, &item)
-}
-
-// Skip records an occurrence as skipped, so that it never runs. It returns false when it was claimed or skipped before.
-func (o Occurrences) Skip(ctx context.Context, schedule string, at time.Time) (bool, error) {
-	return o.occur(ctx, schedule, at, nil)
-}
-
-func (s *Store) occur(ctx context.Context, schedule string, at time.Time, item *commands.Item) (bool, error) {
-	var r row
-	if item != nil {
-		var err error
-		if r, err = s.item(*item); err != nil {
-			return false, err
-		}
+	r, err := o.item(item)
+	if err != nil {
+		return false, err
 	}
-	first, err := write(ctx, s, func(ctx context.Context, q session) (bool, error) {
-		n, err := q.exec(ctx, `INSERT INTO occurrence (schedule, occurs_at, skipped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-			schedule, micros(at), flag(item == nil))
-		if err != nil || n == 0 || item == nil {
-			return n == 1, err
+	first, err := write(ctx, o.Store, func(ctx context.Context, q session) (bool, error) {
+		// The column "skipped" is of a rule that there no longer is.
+		n, err := q.exec(ctx, `INSERT INTO occurrence (schedule, occurs_at, skipped) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING`,
+			schedule, micros(at))
+		if err != nil || n == 0 {
+			return false, err
 		}
 		return true, upsert(ctx, q, r)
 	})
 	if err != nil {
 		return false, fmt.Errorf("claim occurrence of %s: %w", schedule, err)
 	}
-	if first && item != nil {
-		s.signal()
+	if first {
+		o.signal()
 	}
 	return first, nil
 }

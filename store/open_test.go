@@ -299,26 +299,6 @@ func TestTheFilesAreTheOwnersAlone(t *testing.T) {
 	}
 }
 
-func TestABackupIsAWholeDatabase(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := openURL(t, filepath.Join(dir, "rootcheck.db"))
-	r := request("r1")
-	ok(t, commit(t, s, commands.Change{Request: &r, Audit: []audit.Event{event(audit.RemediationRequested)}}))
-	copied := filepath.Join(dir, "copy.db")
-	ok(t, s.Backup(t.Context(), copied))
-	if err := s.Backup(t.Context(), copied); err == nil {
-		t.Error("a backup was overwritten")
-	}
-	c := openURL(t, copied)
-	got, err := c.Request(t.Context(), "r1")
-	ok(t, err)
-	same(t, "request", r, got)
-	if a, b := verify(t, s), verify(t, c); a.Head != b.Head {
-		t.Errorf("the copy has %v, the original %v", b.Head, a.Head)
-	}
-}
-
 func TestFreeSpaceIsTold(t *testing.T) {
 	t.Parallel()
 	s := openURL(t, filepath.Join(t.TempDir(), "rootcheck.db"))

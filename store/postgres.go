@@ -169,8 +169,10 @@ func (b *pgBackend) ping(ctx context.Context) error {
 func (b *pgBackend) space() (free, total uint64, ok bool, err error) { return 0, 0, false, nil }
 
 func (b *pgBackend) backup(context.Context, string) error {
-	return errors.New("back up Postgres: use pg_dump, or the backups of whoever runs it")
+	return ErrBackupElsewhere
 }
+
+func (b *pgBackend) integrity(context.Context) (string, error) { return "", nil }
 
 func (b *pgBackend) close() error {
 	if b.puts != nil {

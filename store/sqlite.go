@@ -112,7 +112,7 @@ func (b *sqliteBackend) prepare(ctx context.Context, c Config) error {
 		return sqliteFailure(b.name, err)
 	}
 	if sound != "ok" {
-		return fmt.Errorf("database: %s is damaged (%s); restore it from a backup", b.name, strings.Join(strings.Fields(sound), " "))
+		return fmt.Errorf("database: %s is damaged (%s); restore it from a backup", b.name, oneLine(sound))
 	}
 	if err := checkLibrary(ctx, b.writer); err != nil {
 		return sqliteFailure(b.name, err)
@@ -240,11 +240,4 @@ func sqliteFailure(name string, err error) error {
 		return fmt.Errorf("database: the disk of %s is full; make room", name)
 	}
 	return fmt.Errorf("database: %s cannot be opened: %w; name another file, or restore it from a backup", name, err)
-}
-
-// copying is how a backup reads: VACUUM INTO writes another file, which query_only would forbid.
-func copying() url.Values {
-	v := pragmas(true)
-	v["_pragma"] = []string{"busy_timeout(5000)"}
-	return v
 }

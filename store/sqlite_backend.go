@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -67,30 +66,6 @@ func (b *sqliteBackend) space() (free, total uint64, ok bool, err error) {
 		return 0, 0, false, fmt.Errorf("measure free space of %s: %w", b.name, err)
 	}
 	return free, total, ok, nil
-}
-
-// backup copies through SQLite, since a copy of the file alone would miss the write-ahead log. The file is made first, so
-// that it is never readable by others; SQLite writes into an empty one.
-func (b *sqliteBackend) backup(ctx context.Context, path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("back up %s: %s is there already", b.name, path)
-	}
-	if err != nil {
-		return fmt.Errorf("back up %s: %w", b.name, err)
-	}
-	if err = f.Close(); err != nil {
-		return fmt.Errorf("back up %s: %w", b.name, err)
-	}
-	source, err := sqliteDB(b.path, copying(), 1)
-	if err != nil {
-		return fmt.Errorf("back up %s: %w", b.name, err)
-	}
-	_, err = source.ExecContext(ctx, "VACUUM INTO ?1", path)
-	if err = errors.Join(err, source.Close()); err != nil {
-		return errors.Join(fmt.Errorf("back up %s: %w", b.name, err), os.Remove(path))
-	}
-	return nil
 }
 
 func (b *sqliteBackend) close() error {

@@ -77,6 +77,8 @@ type backend interface {
 	sql() dialect
 	space() (free, total uint64, ok bool, err error)
 	backup(ctx context.Context, path string) error
+	// integrity says what is damaged, and is empty where nothing is.
+	integrity(ctx context.Context) (string, error)
 	ping(ctx context.Context) error
 	close() error
 }
@@ -130,24 +132,32 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.ping(ctx) }
 // ok is false.
 func (s *Store) Space() (free, total uint64, ok bool, err error) { return s.db.space() }
 
-// lowSpace is the share of a file system that must be free, in percent.
-const lowSpace = 10
+const (
+	lowSpace = 10      // percent of a file system that must be free
+	enough   = 5 << 30 // bytes that are enough, however large the file system is
+)
 
-// LowSpace returns a sentence when less than a tenth of the file system is free, else an empty string. When nothing is
-// free the store refuses to write and still reads.
+// LowSpace says how much is free, such as "312 MB (4 %)", when that is less than a tenth of the file system and less than
+// 5 GB, else nothing. When nothing is free the store refuses to write and still reads.
 func (s *Store) LowSpace() (string, error) {
 	free, total, ok, err := s.Space()
-	if err != nil || !ok || total == 0 || free*100/total >= lowSpace {
+	if err != nil || !ok || total == 0 || free*100/total >= lowSpace || free >= enough {
 		return "", err
 	}
-	return fmt.Sprintf("Only %d MB are free where the database lies (%d %%): without space nothing can be requested or confirmed.",
-		free>>20, free*100/total), nil
+	return fmt.Sprintf("%d MB (%d %%)", free>>20, free*100/total), nil
 }
 
-// Backup writes a whole copy of the database to a file that is not there yet, while it is in use. The copy holds
-// everything that the database does, whole access key ids included, and is readable by its owner only. Postgres is backed
-// up by its own tools, and returns an error.
+// ErrBackupElsewhere means that the database is not backed up by the bot.
+var ErrBackupElsewhere = errors.New("the bot does not back up Postgres: use pg_dump, or the backups of whoever runs it")
+
+// Backup writes a whole copy of the database to a file that is not there yet, while it is in use, and checks it. The copy
+// holds everything that the database does, whole access key ids included, and is readable by its owner only. For Postgres
+// it returns [ErrBackupElsewhere].
 func (s *Store) Backup(ctx context.Context, path string) error { return s.db.backup(ctx, path) }
+
+// Integrity reads the whole database, which takes seconds to minutes, and says what is damaged; it says nothing where all is
+// whole. Postgres checks its own pages when its operator has it do so, and is not read.
+func (s *Store) Integrity(ctx context.Context) (damage string, err error) { return s.db.integrity(ctx) }
 
 // write runs f in a transaction, with a value to return from it. The value is only given out when the commit succeeded.
 func write[T any](ctx context.Context, s *Store, f func(context.Context, session) (T, error)) (T, error) {
