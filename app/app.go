@@ -160,11 +160,7 @@ func (a *App) begin(ctx context.Context) error {
 	if err == nil && a.o.Now().Sub(last.Finished) < time.Hour {
 		return nil
 	}
-	item, err := scanItem("start", a.o.Now())
-	if err != nil {
-		return err
-	}
-	return a.store.Put(ctx, item)
+	return a.store.Put(ctx, commands.ScanItem(commands.TriggerStart, a.o.Now()))
 }
 
 // beat writes the heartbeat that the container's health check reads.

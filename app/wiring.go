@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -82,15 +81,10 @@ func (c Config) calendars() ([]scheduler.Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read schedules.timezone: %w", err)
 	}
-	work := map[string]func(time.Time, int) (commands.Item, error){
-		"check": func(at time.Time, _ int) (commands.Item, error) { return scanItem("schedule", at) },
-		"digest": func(at time.Time, missed int) (commands.Item, error) {
-			occurrence := at.UTC().Format(time.RFC3339)
-			return workItem("digest/"+occurrence, commands.KindDigest, commands.Work{Occurrence: occurrence, Count: missed}, at)
-		},
-		"remind": func(at time.Time, _ int) (commands.Item, error) {
-			return workItem("owners", commands.KindOwners, commands.Work{Trigger: "schedule"}, at)
-		},
+	work := map[string]func(time.Time) commands.Item{
+		"check":  func(at time.Time) commands.Item { return commands.ScanItem(commands.TriggerSchedule, at) },
+		"digest": func(at time.Time) commands.Item { return commands.DigestItem(at.UTC().Format(time.RFC3339), at) },
+		"remind": func(at time.Time) commands.Item { return commands.OwnersItem(commands.TriggerSchedule, at) },
 	}
 	var all []scheduler.Schedule
 	for name, spec := range c.Schedules.specs() {
@@ -101,16 +95,4 @@ func (c Config) calendars() ([]scheduler.Schedule, error) {
 		all = append(all, scheduler.Schedule{Name: name, When: when, Item: work[name]})
 	}
 	return all, nil
-}
-
-func scanItem(trigger string, at time.Time) (commands.Item, error) {
-	return workItem("scan", commands.KindScan, commands.Work{Trigger: trigger}, at)
-}
-
-func workItem(key, kind string, w commands.Work, due time.Time) (commands.Item, error) {
-	body, err := json.Marshal(w)
-	if err != nil {
-		return commands.Item{}, fmt.Errorf("describe the work %s: %w", key, err)
-	}
-	return commands.Item{Key: key, Kind: kind, Body: body, Due: due}, nil
 }

@@ -37,6 +37,11 @@ func ScanItem(trigger string, due time.Time) Item {
 	return item("scan", KindScan, Work{Trigger: trigger}, due)
 }
 
+// OwnersItem is the work of one look at who is still to be written to. Its key is unique, as a scan's.
+func OwnersItem(trigger string, due time.Time) Item {
+	return item("owners", KindOwners, Work{Trigger: trigger}, due)
+}
+
 // scan handles "scan". Only the holder of its item scans for the channel, so a run that is under way while we hold it was
 // left behind by a process that has died.
 func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {

@@ -58,13 +58,13 @@ func Parse(spec string, zone *time.Location) (c Calendar, err error) {
 // step of any zone's clock, a whole day, for the zones that crossed the date line.
 const slack = 25 * time.Hour
 
-// LastDue is the newest occurrence in (after, now], zero if there is none, and how many lie before it in that span.
-func (c Calendar) LastDue(after, now time.Time) (due time.Time, missed int) {
+// LastDue is the newest occurrence in (after, now], zero if there is none.
+func (c Calendar) LastDue(after, now time.Time) time.Time {
 	all := c.between(after, now)
 	if len(all) == 0 {
-		return time.Time{}, 0
+		return time.Time{}
 	}
-	return all[len(all)-1], len(all) - 1
+	return all[len(all)-1]
 }
 
 // Next is the first occurrence after t, zero if there is none within five years.

@@ -4,13 +4,15 @@
 //   - robfig/cron only wakes us. What is due is read from the calendar and from the occurrence table, so that a missed
 //     wake-up, a restart or a second replica neither loses an occurrence nor runs one twice.
 //   - An occurrence is claimed and its work queued in one transaction.
-//   - What was missed while the process was down runs once, if it fell due within the catch-up window; the rest is
-//     recorded as skipped.
+//   - What fell due while the process was down runs once: the newest occurrence, if it is younger than a day. It makes up
+//     for the older ones, since two digests in a row would say the same.
 //   - It knows no Slack and no AWS.
 package scheduler
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,7 +24,7 @@ import (
 
 // Occurrences is the table of what has fallen due. Its unique rows are what keeps replicas from running one twice.
 type Occurrences interface {
-	// Last is the newest occurrence that was claimed or skipped, zero before the first.
+	// Last is the newest occurrence that was claimed, zero before the first.
 	Last(ctx context.Context, schedule string) (time.Time, error)
 	// Claim records the occurrence and queues its item in one transaction. It returns false, and queues nothing, when
 	// somebody else was first.
@@ -31,10 +33,9 @@ type Occurrences interface {
 
 // Schedule is one thing that recurs.
 type Schedule struct {
-	Name string   // "check", "digest"…: the name in the occurrence table
-	When Calendar // when it falls due
-	// Item is the work of an occurrence. missed counts earlier ones that it makes up for.
-	Item func(at time.Time, missed int) (commands.Item, error)
+	Name string                           // "check", "digest"…: the name in the occurrence table
+	When Calendar                         // when it falls due
+	Item func(at time.Time) commands.Item // the work of the occurrence at that time
 }
 
 // Config is what a Scheduler needs.
@@ -43,8 +44,7 @@ type Config struct {
 	Table     Occurrences
 	Now       func() time.Time
 	Wake      <-chan struct{} // wakes beside the minute; a clock that is moved by hand needs it
-	CatchUp   time.Duration   // how old a missed occurrence may be to be made up for; 24 h when zero
-	Log       *slog.Logger
+	Log       *slog.Logger    // nothing is logged when nil
 }
 
 // Scheduler claims occurrences as they fall due.
@@ -55,9 +55,7 @@ type Scheduler struct {
 
 // New makes a scheduler. Nothing happens before [Scheduler.Run].
 func New(c Config) *Scheduler {
-	if c.CatchUp == 0 {
-		c.CatchUp = 24 * time.Hour
-	}
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	return &Scheduler{cfg: c, since: c.Now()}
 }
 
@@ -91,53 +89,50 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
-// Tick claims everything that is due now.
+// Tick claims everything that is due now. A schedule that fails keeps no other from its turn; the error joins them all.
 func (s *Scheduler) Tick(ctx context.Context) error {
 	var failed error
 	for _, sc := range s.cfg.Schedules {
 		if err := s.claim(ctx, sc); err != nil {
-			failed = fmt.Errorf("claim %s: %w", sc.Name, err)
+			failed = errors.Join(failed, fmt.Errorf("claim %s: %w", sc.Name, err))
 		}
 	}
 	return failed
 }
 
-// claim runs the newest occurrence that is due and not claimed. Older ones that were missed are made up for by it: two
-// digests in a row would say the same.
+// claim queues the newest occurrence that is due, unless another replica was first.
 func (s *Scheduler) claim(ctx context.Context, sc Schedule) error {
-	due, missed, err := s.due(ctx, sc)
+	due, err := s.due(ctx, sc)
 	if err != nil || due.IsZero() {
 		return err
 	}
-	item, err := sc.Item(due, missed)
-	if err != nil {
-		return fmt.Errorf("describe the occurrence: %w", err)
-	}
-	_, err = s.cfg.Table.Claim(ctx, sc.Name, due, item)
+	_, err = s.cfg.Table.Claim(ctx, sc.Name, due, sc.Item(due))
 	return err
 }
 
+// catchUp is how old an occurrence may be that was missed and still runs.
+const catchUp = 24 * time.Hour
+
 // due is the newest occurrence that nobody has claimed, zero where there is none.
-func (s *Scheduler) due(ctx context.Context, sc Schedule) (due time.Time, missed int, err error) {
+func (s *Scheduler) due(ctx context.Context, sc Schedule) (time.Time, error) {
 	after, err := s.cfg.Table.Last(ctx, sc.Name)
 	if err != nil {
-		return due, 0, fmt.Errorf("read the last occurrence: %w", err)
+		return time.Time{}, fmt.Errorf("read the last occurrence: %w", err)
 	}
 	now := s.cfg.Now()
 	if after.IsZero() {
 		after = s.since
 	}
-	if oldest := now.Add(-s.cfg.CatchUp); after.Before(oldest) {
+	if oldest := now.Add(-catchUp); after.Before(oldest) {
 		after = oldest
 	}
-	due, missed = sc.When.LastDue(after, now)
-	return due, missed, nil
+	return sc.When.LastDue(after, now), nil
 }
 
 // Due reports whether something could be claimed now.
 func (s *Scheduler) Due(ctx context.Context) (bool, error) {
 	for _, sc := range s.cfg.Schedules {
-		due, _, err := s.due(ctx, sc)
+		due, err := s.due(ctx, sc)
 		if err != nil || !due.IsZero() {
 			return err == nil, err
 		}
