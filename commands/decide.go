@@ -220,6 +220,11 @@ func rescanItem(source string, account posture.AccountID, at time.Time) Item {
 	return item(fmt.Sprintf("rescan/%s/%s", source, account), KindRescan, Work{Source: source, Account: account}, at)
 }
 
+// TroubleItem is the notice of a trouble.
+func TroubleItem(t Trouble, due time.Time) Item {
+	return item("notice/"+string(t.Notice), KindNotice, Work{Notice: t.Notice, What: t.What}, due)
+}
+
 func item(key, kind string, w Work, due time.Time) Item {
 	body, err := json.Marshal(w)
 	if err != nil {
