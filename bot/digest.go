@@ -267,8 +267,8 @@ func digestTail(v voice, d commands.Digest, rows int) []slack.Block {
 	if lines := waitingLines(v, d, rows); len(lines) > 0 {
 		blocks = append(blocks, line(), para("*"+v.say("digest.waiting")+"*\n"+strings.Join(lines, "\n")))
 	}
-	if len(d.Mutes) > 0 {
-		blocks = append(blocks, small(v.say("digest.muted", arg{"Count": len(d.Mutes)})))
+	if d.Muted > 0 {
+		blocks = append(blocks, small(v.say("digest.muted", arg{"Count": d.Muted})))
 	}
 	if s := headLine(v, d.Head); s != "" {
 		blocks = append(blocks, small(s))

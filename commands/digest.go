@@ -34,6 +34,11 @@ func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
 		if !since.IsZero() {
 			d.Changes = append(d.Changes, told.upTo(l)...)
 		}
+		for _, w := range l.Workflow {
+			if w == posture.WorkflowSuppressed {
+				d.Muted++
+			}
+		}
 		failing := len(p.Failing())
 		if failing == 0 {
 			return
@@ -175,9 +180,6 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 			d.Waiting = append(d.Waiting, o)
 		}
 	}
-	if d.Mutes, err = s.d.Ledger.Mutes(ctx); err != nil {
-		return fmt.Errorf("read the mutes: %w", err)
-	}
 	if d.Paused, err = s.d.Ledger.Switch(ctx); err != nil {
 		return fmt.Errorf("read the pause switch: %w", err)
 	}
@@ -222,15 +224,10 @@ func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest)
 
 // digestTold notes that people were told of what is less than high. The rest has its cards.
 func (s *Service) digestTold(ctx context.Context) error {
-	now := s.d.Now()
-	mutes, err := s.d.Ledger.Mutes(ctx)
-	if err != nil {
-		return fmt.Errorf("read the mutes: %w", err)
-	}
 	var told []posture.FindingKey
-	err = s.d.Estate.Each(ctx, func(l Look) error {
+	err := s.d.Estate.Each(ctx, func(l Look) error {
 		for _, f := range l.Findings {
-			if l.isNew(f) && !urgent(f) && !muted(mutes, f, now) {
+			if l.isNew(f) && !urgent(f) {
 				told = append(told, f.Key())
 			}
 		}

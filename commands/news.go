@@ -25,7 +25,7 @@ const cards = "cards"
 // afterRun queues what follows from a run: cards for what is new, readings for requests that wait, and the owners.
 func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 	now := s.d.Now()
-	found, err := s.news(ctx, now)
+	found, err := s.news(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,17 +68,14 @@ type fresh struct {
 	told     []posture.FindingKey
 }
 
-// news finds what nobody was told of yet. What is less than high waits for the digest, and what is muted for the mute's end.
-func (s *Service) news(ctx context.Context, now time.Time) (fresh, error) {
+// news finds what nobody was told of yet. What is less than high waits for the digest. What is muted is not New before the
+// mute's end, or before it is about another key.
+func (s *Service) news(ctx context.Context) (fresh, error) {
 	var found fresh
-	mutes, err := s.d.Ledger.Mutes(ctx)
-	if err != nil {
-		return found, fmt.Errorf("read the mutes: %w", err)
-	}
-	err = s.d.Estate.Each(ctx, func(l Look) error {
+	err := s.d.Estate.Each(ctx, func(l Look) error {
 		before := len(found.told)
 		for _, f := range l.Findings {
-			if l.isNew(f) && urgent(f) && !muted(mutes, f, now) {
+			if l.isNew(f) && urgent(f) {
 				found.told = append(found.told, f.Key())
 			}
 		}
@@ -99,12 +96,6 @@ func (l Look) isNew(f posture.Finding) bool {
 }
 
 func urgent(f posture.Finding) bool { return f.Severity.Rank() <= posture.High.Rank() }
-
-func muted(mutes []Mute, f posture.Finding, now time.Time) bool {
-	return slices.ContainsFunc(mutes, func(m Mute) bool {
-		return m.Source == f.Source && m.Account == f.Account && m.Control == f.Control && now.Before(m.Until)
-	})
-}
 
 // announce queues as many cards as an hour may bring, and gathers the rest in one message.
 func (s *Service) announce(ctx context.Context, c *Change, found fresh, run Run, now time.Time) error {

@@ -94,7 +94,8 @@ type Ledger interface {
 	Owner(ctx context.Context, source string, account posture.AccountID) (Owner, error)
 	// Owners lists those that wait: told and not done, claimed and not confirmed.
 	Owners(ctx context.Context) ([]Owner, error)
-	// Mutes lists the mutes in force.
+	// Mutes lists the mutes whose end is still to come. A mute keeps quiet what failed when it was made: the store applies it
+	// to the finding's Workflow, and there it ends early when the finding is resolved or is about another key.
 	Mutes(ctx context.Context) ([]Mute, error)
 	// Mute returns the mute of a finding, in force or not, or ErrNotFound where there never was one.
 	Mute(ctx context.Context, source string, account posture.AccountID, control posture.Control) (Mute, error)

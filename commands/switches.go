@@ -104,8 +104,10 @@ const longestMute = 366 * 24 * time.Hour
 // Mute keeps a failing finding quiet until a time. It stands in each digest.
 func (s *Service) Mute(ctx context.Context, a Actor, source string, account posture.AccountID, control posture.Control, reason string, until time.Time) error {
 	reason = tidy(reason)
-	return s.setMute(ctx, a, "mute", source, account, control, func(m Mute, now time.Time) (Mute, audit.Action, *Refusal) {
+	return s.setMute(ctx, a, "mute", source, account, control, func(m Mute, f posture.Finding, now time.Time) (Mute, audit.Action, *Refusal) {
 		switch {
+		case f.Status != posture.Failed:
+			return m, "", &Refusal{Code: NotFailing}
 		case reason == "":
 			return m, "", &Refusal{Code: ReasonWanted, Field: "reason"}
 		case !until.After(now) || until.Sub(now) > longestMute:
@@ -120,7 +122,7 @@ func (s *Service) Mute(ctx context.Context, a Actor, source string, account post
 
 // Unmute ends a mute at once.
 func (s *Service) Unmute(ctx context.Context, a Actor, source string, account posture.AccountID, control posture.Control) error {
-	return s.setMute(ctx, a, "unmute", source, account, control, func(m Mute, now time.Time) (Mute, audit.Action, *Refusal) {
+	return s.setMute(ctx, a, "unmute", source, account, control, func(m Mute, _ posture.Finding, now time.Time) (Mute, audit.Action, *Refusal) {
 		if !now.Before(m.Until) {
 			return m, "", &Refusal{Code: AlreadySo}
 		}
@@ -129,19 +131,20 @@ func (s *Service) Unmute(ctx context.Context, a Actor, source string, account po
 	})
 }
 
-func (s *Service) setMute(ctx context.Context, a Actor, act, source string, account posture.AccountID, control posture.Control, change func(Mute, time.Time) (Mute, audit.Action, *Refusal)) error {
+func (s *Service) setMute(ctx context.Context, a Actor, act, source string, account posture.AccountID, control posture.Control, change func(Mute, posture.Finding, time.Time) (Mute, audit.Action, *Refusal)) error {
 	about := subject{act: act, source: source, account: account}
 	if _, no := s.permit(ctx, a, ActRequest, source); no != nil {
 		return s.refused(ctx, a, about, no)
 	}
 	_, known := posture.LookUp(control)
-	_, err := s.d.Estate.Look(ctx, source, account)
+	l, err := s.d.Estate.Look(ctx, source, account)
 	if errors.Is(err, ErrNotFound) || err == nil && !known {
 		return s.refused(ctx, a, about, &Refusal{Code: UnknownAccount})
 	}
 	if err != nil {
 		return fmt.Errorf("read account %s: %w", account, err)
 	}
+	f, _ := postureOf(l).Finding(control)
 	for range rounds {
 		m, err := s.d.Ledger.Mute(ctx, source, account, control)
 		if errors.Is(err, ErrNotFound) {
@@ -151,7 +154,7 @@ func (s *Service) setMute(ctx context.Context, a Actor, act, source string, acco
 			return fmt.Errorf("read the mute of %s: %w", control, err)
 		}
 		now := s.d.Now()
-		next, action, no := change(m, now)
+		next, action, no := change(m, f, now)
 		if no != nil {
 			return s.refused(ctx, a, about, no)
 		}

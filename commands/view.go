@@ -29,7 +29,7 @@ func (s *Service) Request(ctx context.Context, id remediation.RequestID) (remedi
 
 func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 	a := l.Evidence.Account
-	v := AccountView{Look: l, DryRun: s.cfg.DryRun, Ways: s.d.Inspector.Ways(ctx, a), Workflow: map[posture.Control]posture.Workflow{}}
+	v := AccountView{Look: l, DryRun: s.cfg.DryRun, Ways: s.d.Inspector.Ways(ctx, a)}
 	v.Ways.Exempt = v.Ways.Exempt || s.exempt(a.Source, a.ID)
 	all, err := s.d.Ledger.Requests(ctx, RequestQuery{Source: a.Source, Account: a.ID})
 	if err != nil {
@@ -50,29 +50,11 @@ func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 		return v, fmt.Errorf("read the mutes: %w", err)
 	}
 	for _, m := range mutes {
-		if m.Source == a.Source && m.Account == a.ID {
+		if m.Source == a.Source && m.Account == a.ID && l.Workflow[m.Control] == posture.WorkflowSuppressed {
 			v.Mutes = append(v.Mutes, m)
 		}
 	}
-	now := s.d.Now()
-	for _, f := range l.Findings {
-		v.Workflow[f.Control] = workflow(f, muted(v.Mutes, f, now))
-	}
 	return v, nil
-}
-
-// workflow is what people have done about a finding. A card tells of it, so it is Notified where it is shown.
-func workflow(f posture.Finding, muted bool) posture.Workflow {
-	switch {
-	case f.Status == posture.Passed, f.Status == posture.NotApplicable:
-		return posture.WorkflowResolved
-	case f.Status == posture.Failed && muted:
-		return posture.WorkflowSuppressed
-	case f.Status == posture.Failed:
-		return posture.WorkflowNotified
-	default:
-		return ""
-	}
 }
 
 // keyViews joins the keys with their requests. A request whose key is not listed any more stays in sight until it ends.

@@ -53,6 +53,7 @@ const (
 	NeverActOn      RefusalCode = "never_act_on"     //
 	IsPaused        RefusalCode = "paused"           // Args["by"]
 	AlreadySo       RefusalCode = "already_so"       // paused already, muted already…
+	NotFailing      RefusalCode = "not_failing"      // there is nothing to mute
 	EmergencyLimit  RefusalCode = "emergency_limit"  // three break-glass declarations a day
 	MFABlocked      RefusalCode = "mfa_blocked"      // the root user is blocked and cannot sign in
 	NobodyToTell    RefusalCode = "nobody_to_tell"   // no owner is known
@@ -65,16 +66,15 @@ const (
 
 // AccountView is everything that an account's card shows. It is derived from the store alone.
 type AccountView struct {
-	Look     Look
-	Keys     []KeyView
-	Ended    []remediation.Request // the latest ended request of each key, newest first
-	Block    remediation.Block
-	Owner    Owner
-	Mutes    []Mute
-	Ways     Ways
-	Paused   Switch
-	DryRun   bool
-	Workflow map[posture.Control]posture.Workflow
+	Look   Look
+	Keys   []KeyView
+	Ended  []remediation.Request // the latest ended request of each key, newest first
+	Block  remediation.Block
+	Owner  Owner
+	Mutes  []Mute // those that still keep a failure quiet
+	Ways   Ways
+	Paused Switch
+	DryRun bool
 }
 
 // KeyView is one root key with the request that is open on it and by which means it can be changed.
@@ -158,7 +158,7 @@ type Digest struct {
 	Watching   []remediation.Request // by end of the watch
 	Waiting    []Owner               // owners who have not answered
 	Emergency  []remediation.Request // break-glass since the last digest
-	Mutes      []Mute
+	Muted      int                   // failures that are kept quiet
 	Paused     Switch
 	DryRun     bool
 	TwoPerson  bool

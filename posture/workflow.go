@@ -9,7 +9,8 @@ import (
 
 // This file follows one finding over time. The rules are AWS Security Hub's, but for the last two:
 //   - a control that passes, or no longer applies, resolves its finding;
-//   - one that fails after it passed opens it again as New, and so does an account that comes back;
+//   - one that fails after it passed opens it again as New. So does an account that comes back: nothing is followed of one
+//     that is gone;
 //   - a suppression ends by its time, and what still fails then is New;
 //   - a failure that got worse is New again: another key, one that was activated, another use. AWS compares no degrees;
 //   - NotAvailable changes nothing. AWS opens a finding again when sight is lost; here the coverage says so instead, so that
@@ -55,7 +56,6 @@ type Track struct {
 	Known       Finding      `json:"known,omitzero"` // the latest that was a judgement, with the keys last listed; zero while there was none
 	Workflow    Workflow     `json:"workflow"`       // empty while there was no judgement
 	Since       time.Time    `json:"since,omitzero"` // since when Known has the status that it has
-	Left        time.Time    `json:"left,omitzero"`  // since when the account is gone; zero while it is there
 	Suppression *Suppression `json:"suppression,omitempty"`
 }
 
@@ -66,11 +66,6 @@ func (t Track) See(f Finding, now time.Time) (Track, Change, error) {
 		return t, ChangeUnknown, fmt.Errorf("follow %s of account %s: %w", f.Control, f.Account, ErrOtherFinding)
 	}
 	t = t.Wake(now)
-	returned := !t.Left.IsZero()
-	t.Left = time.Time{}
-	if returned {
-		t.Last, t.Known = Finding{}, Finding{}
-	}
 	before := t.Known
 	c := change(t.Last.Status, before, f)
 	t.Last = f
@@ -110,15 +105,6 @@ func (t Track) failing(f Finding, before Status, c Change) Track {
 	return t
 }
 
-// Leave notes that the account is no longer there. It tells Gone the first time and Unchanged after that.
-func (t Track) Leave(now time.Time) (Track, Change) {
-	if !t.Left.IsZero() || t.Last.Control == "" {
-		return t, Unchanged
-	}
-	t.Left = now
-	return t, Gone
-}
-
 // Notify notes that people were told. Only a New finding becomes Notified; the others stay what they are.
 func (t Track) Notify() Track {
 	if t.Workflow == WorkflowNew {
@@ -131,7 +117,7 @@ func (t Track) Notify() Track {
 // that was activated again, opens the finding again. The errors are ErrNotFailing, ErrNoReason and ErrNoEnd.
 func (t Track) Suppress(s Suppression, now time.Time) (Track, error) {
 	switch {
-	case t.Known.Status != Failed || !t.Left.IsZero():
+	case t.Known.Status != Failed:
 		return t, fmt.Errorf("suppress %s: %w", t.Last.Control, ErrNotFailing)
 	case s.By == "" || strings.TrimSpace(s.Reason) == "":
 		return t, fmt.Errorf("suppress %s: %w", t.Last.Control, ErrNoReason)

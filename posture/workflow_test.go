@@ -118,16 +118,6 @@ func TestAFindingLivesThroughItsWorkflow(t *testing.T) {
 		newStory(t).see(one, posture.New, posture.WorkflowNew).suppress(24*time.Hour).
 			see(other, posture.Worse, posture.WorkflowNew)
 	})
-	t.Run("an account that comes back is new", func(t *testing.T) {
-		s := newStory(t).see(failed, posture.New, posture.WorkflowNew).notify()
-		track, change := s.track.Leave(s.now)
-		again, second := track.Leave(s.now.Add(time.Hour))
-		if change != posture.Gone || second != posture.Unchanged || !again.Left.Equal(s.now) {
-			t.Errorf("leaving is %s, and then %s since %v", change, second, again.Left)
-		}
-		s.track = again
-		s.see(failed, posture.New, posture.WorkflowNew)
-	})
 }
 
 func TestASuppressionNeedsItsReasonsAndItsEnd(t *testing.T) {

@@ -111,7 +111,10 @@ func (s *Store) swapAll(ctx context.Context, q session, c commands.Change) error
 			[]column{{"source", m.Source}, {"account", m.Account}, {"control", m.Control}},
 			[]column{{"until", micros(m.Until)}},
 		}
-		return swap(ctx, q, at, m.Version, m)
+		if err := swap(ctx, q, at, m.Version, m); err != nil {
+			return err
+		}
+		return s.follow(ctx, q, m.Source, m.Account, quiet(*m, s.now()))
 	}
 	return nil
 }

@@ -158,41 +158,27 @@ func TestFindingsAreFollowedFromRunToRun(t *testing.T) {
 			t.Parallel()
 			c := newClock()
 			s := d.fresh(t, by(c.Now))
-			begun := c.Now()
-			save := func(status posture.Status) posture.Track {
+			save := func(status posture.Status, want posture.Workflow) {
 				t.Helper()
+				c.advance(time.Hour)
 				l := look("acme", account, "")
 				l.Findings = []posture.Finding{{
 					Control: posture.RootMFA, Account: account, Source: "acme", Status: status, Severity: posture.Critical, At: c.Now(),
 				}}
 				ok(t, s.Save(t.Context(), "run", []commands.Look{l}))
-				return must[map[posture.Control]posture.Track](t)(s.Tracks(t.Context(), "acme", account))[posture.RootMFA]
-			}
-			want := func(got posture.Track, w posture.Workflow, since time.Time) {
-				t.Helper()
-				if got.Workflow != w || !got.Since.Equal(since) {
-					t.Errorf("workflow %q since %v, want %q since %v", got.Workflow, got.Since, w, since)
+				if got := must[commands.Look](t)(s.Look(t.Context(), "acme", account)).Workflow[posture.RootMFA]; got != want {
+					t.Errorf("seen as %s, it is %q, want %q", status, got, want)
 				}
 			}
-			want(save(posture.Failed), posture.WorkflowNew, begun)
-			c.advance(time.Hour)
-			ok(t, s.Follow(t.Context(), "acme", account, func(x posture.Track) (posture.Track, error) { return x.Notify(), nil }))
-			want(save(posture.Failed), posture.WorkflowNotified, begun)
-			c.advance(time.Hour)
-			blind := save(posture.NotAvailable)
-			want(blind, posture.WorkflowNotified, begun)
-			if blind.Known.Status != posture.Failed || blind.Last.Status != posture.NotAvailable {
-				t.Errorf("out of sight: known %s, last %s", blind.Known.Status, blind.Last.Status)
-			}
-			want(save(posture.Failed), posture.WorkflowNotified, begun)
-			c.advance(time.Hour)
-			want(save(posture.Passed), posture.WorkflowResolved, c.Now())
-			c.advance(time.Hour)
-			want(save(posture.Failed), posture.WorkflowNew, c.Now())
-			err := s.Follow(t.Context(), "acme", "999999999999", func(x posture.Track) (posture.Track, error) { return x, nil })
-			if !errors.Is(err, commands.ErrNotFound) {
-				t.Errorf("following an account that was never seen: %v", err)
-			}
+			save(posture.Failed, posture.WorkflowNew)
+			ok(t, s.Notify(t.Context(), []posture.FindingKey{{Source: "acme", Account: account, Control: posture.RootMFA}}))
+			save(posture.Failed, posture.WorkflowNotified)
+			save(posture.NotAvailable, posture.WorkflowNotified)
+			save(posture.Failed, posture.WorkflowNotified)
+			save(posture.NotAvailable, posture.WorkflowNotified)
+			save(posture.Passed, posture.WorkflowResolved)
+			save(posture.NotAvailable, posture.WorkflowResolved)
+			save(posture.Failed, posture.WorkflowNew)
 		})
 	}
 }

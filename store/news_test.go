@@ -59,6 +59,60 @@ func TestWhatPeopleWereToldStaysToldUntilItGetsWorse(t *testing.T) {
 	}
 }
 
+func TestAMuteHoldsWhatItWasMadeForAndNothingElse(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			s := d.fresh(t, by(c.Now))
+			see := func(want posture.Workflow, keys ...posture.KeyID) {
+				t.Helper()
+				l := look("acme", account, wholeID)
+				l.Evidence.Keys.Value = nil
+				for _, k := range keys {
+					l.Evidence.Keys.Value = append(l.Evidence.Keys.Value, posture.Key{ID: k, Status: posture.KeyActive, Created: newClock().Now()})
+				}
+				l.Evidence.AccessKeys = posture.Told(len(keys) > 0, posture.SourceSummary, c.Now())
+				l.Findings = posture.Evaluate(l.Evidence, posture.Policy{}, c.Now())
+				ok(t, s.Save(t.Context(), "run", []commands.Look{l}))
+				if got := must[commands.Look](t)(s.Look(t.Context(), "acme", account)).Workflow[posture.RootAccessKey]; got != want {
+					t.Errorf("with %d keys the finding is %q, want %q", len(keys), got, want)
+				}
+			}
+			m := commands.Mute{Source: "acme", Account: account, Control: posture.RootAccessKey, By: "U024BE7LH", Reason: "it moves to a role by Friday"}
+			mute := func(until time.Duration) {
+				t.Helper()
+				m.Version, m.Until = m.Version+1, c.Now().Add(until)
+				ok(t, commit(t, s, commands.Change{Mute: &m}))
+			}
+			const other = "AKIAANOTHERKEY000001"
+			see(posture.WorkflowNew, wholeID)
+			mute(48 * time.Hour)
+			see(posture.WorkflowSuppressed, wholeID)
+			c.advance(24 * time.Hour)
+			see(posture.WorkflowSuppressed, wholeID)
+			see(posture.WorkflowNew, wholeID, other) // nobody asked to hear nothing of this key
+			mute(48 * time.Hour)
+			see(posture.WorkflowSuppressed, wholeID, other)
+			see(posture.WorkflowNew, "AKIAATHIRDKEY0000001", other) // nor of one that took the place of another
+			mute(48 * time.Hour)
+			see(posture.WorkflowResolved)
+			see(posture.WorkflowNew, wholeID) // a mute does not outlive what it was made for
+			mute(time.Hour)
+			c.advance(time.Hour)
+			see(posture.WorkflowNew, wholeID) // its time is over
+			mute(48 * time.Hour)
+			see(posture.WorkflowSuppressed, wholeID)
+			mute(0)
+			see(posture.WorkflowNotified, wholeID) // whoever ends it needs no news of it
+			see(posture.WorkflowResolved)
+			mute(48 * time.Hour)
+			see(posture.WorkflowNew, wholeID) // there was nothing to be quiet about
+		})
+	}
+}
+
 func TestAnAllowanceIsSharedAndGivesTheSameKeyAgain(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases() {

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
@@ -14,7 +14,6 @@ type track struct {
 	Control     posture.Control      `json:"control"`
 	Workflow    posture.Workflow     `json:"workflow,omitempty"`
 	Since       time.Time            `json:"since,omitzero"`
-	Left        time.Time            `json:"left,omitzero"`
 	Suppression *posture.Suppression `json:"suppression,omitempty"`
 	Known       *posture.Finding     `json:"known,omitempty"` // where it is another than the last
 	Judged      bool                 `json:"judged,omitempty"`
@@ -22,7 +21,7 @@ type track struct {
 
 func packTrack(t posture.Track) track {
 	p := track{
-		Control: t.Last.Control, Workflow: t.Workflow, Since: t.Since, Left: t.Left, Suppression: t.Suppression,
+		Control: t.Last.Control, Workflow: t.Workflow, Since: t.Since, Suppression: t.Suppression,
 		Judged: t.Known.Control != "",
 	}
 	if p.Judged && t.Last.Status == posture.NotAvailable {
@@ -32,7 +31,7 @@ func packTrack(t posture.Track) track {
 }
 
 func (p track) unpack(last posture.Finding) posture.Track {
-	t := posture.Track{Last: last, Workflow: p.Workflow, Since: p.Since, Left: p.Left, Suppression: p.Suppression}
+	t := posture.Track{Last: last, Workflow: p.Workflow, Since: p.Since, Suppression: p.Suppression}
 	switch {
 	case p.Known != nil:
 		t.Known = *p.Known
@@ -114,37 +113,26 @@ func (s *Store) saveLook(ctx context.Context, q session, run string, l commands.
 	return err
 }
 
-// Tracks returns what is remembered of an account's findings between runs, by control. It is empty for an account that was
-// never looked at.
-func (s *Store) Tracks(ctx context.Context, source string, account posture.AccountID) (map[posture.Control]posture.Track, error) {
-	t, err := readTracks(ctx, s.db.reads(), "", source, account)
-	if err != nil {
-		return nil, fmt.Errorf("read tracks of %s: %w", account, err)
+// quiet applies a mute to the finding that it is about. A finding that does not fail any more is left alone, since it has
+// nothing to be quiet about; so is one whose mute was ended by a person, who needs no news of it.
+func quiet(m commands.Mute, now time.Time) func(posture.Track) (posture.Track, error) {
+	return func(t posture.Track) (posture.Track, error) {
+		switch {
+		case t.Last.Control != m.Control:
+			return t, nil
+		case !now.Before(m.Until):
+			return t.Unsuppress().Notify(), nil
+		}
+		muted, err := t.Suppress(posture.Suppression{By: m.By, Reason: m.Reason, Until: m.Until}, now)
+		if errors.Is(err, posture.ErrNotFailing) {
+			return t, nil
+		}
+		return muted, err
 	}
-	return t, nil
 }
 
-// Follow changes what is remembered of an account's findings, for instance that people were notified, in one transaction:
-// f is given each track and returns the new one. It may be called more than once for a track and has no other effect.
-func (s *Store) Follow(ctx context.Context, source string, account posture.AccountID, f func(posture.Track) (posture.Track, error)) error {
-	known := false
-	err := s.db.write(ctx, func(ctx context.Context, q session) error {
-		known = false
-		return s.follow(ctx, q, source, account, func(t posture.Track) (posture.Track, error) {
-			known = true
-			return f(t)
-		})
-	})
-	if err == nil && !known {
-		err = commands.ErrNotFound
-	}
-	if err != nil {
-		return fmt.Errorf("follow findings of %s: %w", account, err)
-	}
-	return nil
-}
-
-// follow is Follow within a transaction. It does nothing for an account that was never looked at.
+// follow changes what is remembered of an account's findings: f is given each track and returns the new one. It may be
+// called more than once for a track. Nothing happens to an account that was never looked at.
 func (s *Store) follow(ctx context.Context, q session, source string, account posture.AccountID, f func(posture.Track) (posture.Track, error)) error {
 	tracks, err := readTracks(ctx, q, s.db.sql().lock, source, account)
 	if err != nil || len(tracks) == 0 {
