@@ -19,7 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/slack-go/slack/socketmode"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
@@ -107,8 +107,9 @@ type Bot struct {
 
 	inbox   inbox
 	taking  sync.WaitGroup
-	flying  atomic.Int64 // envelopes between their socket and their acknowledgement
-	coming  atomic.Int64 // of them, those that are not committed yet
+	flying  atomic.Int64        // envelopes between their socket and their acknowledgement
+	coming  atomic.Int64        // of them, those that are not committed yet
+	room    *semaphore.Weighted // for their bytes
 	kicks   chan struct{}
 	sockets *sockets
 	drawing [64]sync.Mutex // by message, so that one card is not posted twice at once
@@ -134,8 +135,8 @@ func New(w *Workspace, v Verbs, q commands.Queue, board commands.Board) (*Bot, e
 	}
 	return &Bot{
 		ws: w, verbs: v, queue: q, board: board, say: c, log: w.log, tongues: map[string]tongue{},
-		inbox: inbox{known: map[string]*delivery{}}, kicks: make(chan struct{}, w.cfg.Workers),
-		sockets: &sockets{cfg: w.cfg, alive: map[int]time.Time{}},
+		inbox: inbox{known: map[string]*delivery{}}, room: semaphore.NewWeighted(mostComing), kicks: make(chan struct{}, w.cfg.Workers),
+		sockets: &sockets{cfg: w.cfg, alive: map[*socket]time.Time{}},
 	}, nil
 }
 
@@ -148,7 +149,7 @@ const drainFor = 8 * time.Second
 func (b *Bot) Run(ctx context.Context) error {
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	b.sockets.receive = func(s socket, e socketmode.Event) { b.receive(base, s, e) }
+	b.sockets.receive = func(s *socket, f frame) { b.receive(base, s, f) }
 
 	working, idle := context.WithCancel(base)
 	defer idle()
@@ -202,7 +203,6 @@ func (b *Bot) quiet(ctx context.Context) {
 			return
 		}
 	}
-	_ = pause(ctx, 50*time.Millisecond) // the library writes what was acknowledged on a goroutine of its own
 }
 
 // Health is how many sockets are open, and when the last of them was opened. None for long means that nobody can click.

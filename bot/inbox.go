@@ -1,18 +1,14 @@
 package bot
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/socketmode"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
 )
@@ -30,9 +26,10 @@ const kindEnvelope = "slack.envelope"
 
 const (
 	commitWithin = 2500 * time.Millisecond // of the three seconds that Slack waits
-	decideWithin = 2 * time.Second
-	pollEvery    = time.Second // for envelopes that another process put, or that were put back
-	keptAnswers  = 20_000      // deliveries remembered, to know a repeated one
+	decideWithin = 2 * time.Second         // after it came
+	pollEvery    = time.Second             // for envelopes that another process put, or that were put back
+	keptAnswers  = 20_000                  // deliveries remembered, to know a repeated one
+	mostComing   = 32 << 20                // bytes that wait for their commit in memory; the rest waits in the sockets
 )
 
 // envelope is what is committed: the payload as Slack sent it, less the legacy token. The store scrubs it when it is done.
@@ -113,67 +110,81 @@ func (in *inbox) giveUp(d *delivery) bool {
 	}
 }
 
-// receive takes an event of a socket. It returns at once, because a reader that waits loses what comes after.
-func (b *Bot) receive(ctx context.Context, s socket, e socketmode.Event) {
-	r := e.Request
-	if e.Type == socketmode.EventTypeErrorWriteFailed || e.Type == socketmode.EventTypeIncomingError {
-		b.log.WarnContext(ctx, "socket trouble", "event", string(e.Type))
-		return
+// receive takes an envelope of a socket. It returns before the commit, because whoever reads the socket must go on reading;
+// only while very much waits for its commit already, it waits with it.
+func (b *Bot) receive(ctx context.Context, s *socket, f frame) {
+	p := f.parcel()
+	d, first := b.inbox.join(p.key)
+	item := commands.Item{Key: p.key, Kind: kindEnvelope}
+	if first {
+		item.Body, d.failed = f.sealed(p.key, b.ws.cfg.Now())
+		if err := b.room.Acquire(ctx, weight(item)); err != nil {
+			d.failed = fmt.Errorf("wait for room: %w", err)
+			b.settled(ctx, d, item)
+			return
+		}
+		b.coming.Add(1)
 	}
-	if r == nil || r.EnvelopeID == "" {
-		return // the socket's own affairs: connecting, hello
-	}
+	id := f.id
 	b.flying.Add(1)
-	b.coming.Add(1)
 	b.taking.Go(func() {
 		defer b.flying.Add(-1)
 		defer b.recovered(ctx, "take an envelope")
-		b.take(ctx, s, *r)
+		patience := time.NewTimer(decideWithin)
+		defer patience.Stop()
+		if first {
+			b.commit(ctx, d, item)
+		}
+		select {
+		case <-d.committed:
+		case <-ctx.Done():
+			return
+		}
+		if d.failed != nil {
+			return
+		}
+		var answer any
+		if p.submission {
+			answer = b.wait(ctx, d, patience)
+		}
+		b.sockets.ack(ctx, s, id, answer)
 	})
 }
 
-// take commits, and then acknowledges.
-func (b *Bot) take(ctx context.Context, s socket, r socketmode.Request) {
-	p := openParcel(r.Payload)
-	key, submission := p.identify(r)
-	d, first := b.inbox.join(key)
-	if first {
-		d.failed = b.commit(ctx, key, r, p)
+// weight is how much of the room for what is not committed yet an envelope takes.
+func weight(i commands.Item) int64 { return min(int64(len(i.Body)), mostComing) }
+
+// commit puts an envelope into the store and tells all who wait for that.
+func (b *Bot) commit(ctx context.Context, d *delivery, i commands.Item) {
+	failed := d.failed
+	d.failed = errPanic // until it is known better
+	defer b.settled(ctx, d, i)
+	defer b.room.Release(weight(i))
+	defer b.coming.Add(-1)
+	if failed == nil {
+		inTime, stop := context.WithTimeout(ctx, commitWithin)
+		defer stop()
+		failed = b.queue.Put(inTime, i)
 	}
-	b.coming.Add(-1)
-	if first {
-		if d.failed != nil {
-			b.inbox.forget(key)
-			b.log.ErrorContext(ctx, "envelope not committed, hence not acknowledged", "type", r.Type, "error", d.failed)
-		}
-		close(d.committed)
-		b.kick()
-	}
-	select {
-	case <-d.committed:
-	case <-ctx.Done():
-		return
-	}
+	d.failed = failed
+}
+
+// settled tells what became of the commit of a delivery. One that failed may come again.
+func (b *Bot) settled(ctx context.Context, d *delivery, i commands.Item) {
 	if d.failed != nil {
-		return
+		b.inbox.forget(i.Key)
+		b.log.ErrorContext(ctx, "envelope not committed, hence not acknowledged", "error", d.failed)
 	}
-	var payload any
-	if submission {
-		payload = b.wait(ctx, d)
-	}
-	if err := ack(ctx, s, r.EnvelopeID, payload); err != nil {
-		b.log.WarnContext(ctx, "envelope could not be acknowledged", "type", r.Type, "error", err)
-	}
+	close(d.committed)
+	b.kick()
 }
 
 // wait is the answer to a submission, or a view that says that it takes longer.
-func (b *Bot) wait(ctx context.Context, d *delivery) any {
-	t := time.NewTimer(decideWithin)
-	defer t.Stop()
+func (b *Bot) wait(ctx context.Context, d *delivery, patience *time.Timer) any {
 	select {
 	case <-d.answered:
 		return d.answer
-	case <-t.C:
+	case <-patience.C:
 	case <-ctx.Done():
 	}
 	if !b.inbox.giveUp(d) {
@@ -181,90 +192,6 @@ func (b *Bot) wait(ctx context.Context, d *delivery) any {
 	}
 	working := notice(b.voice(""), "modal.answer", b.voice("").say("modal.working"))
 	return slack.NewUpdateViewSubmissionResponse(&working)
-}
-
-func (b *Bot) commit(ctx context.Context, key string, r socketmode.Request, p parcel) error {
-	body, err := json.Marshal(envelope{Key: key, Type: r.Type, At: b.ws.cfg.Now(), Payload: json.RawMessage("null")})
-	if err != nil {
-		return fmt.Errorf("encode an envelope: %w", err)
-	}
-	body = append(bytes.TrimSuffix(body, []byte("null}")), p.sealed(r.Payload)...)
-	body = append(body, '}')
-	ctx, stop := context.WithTimeout(ctx, commitWithin)
-	defer stop()
-	if err := b.queue.Put(ctx, commands.Item{Key: key, Kind: kindEnvelope, Body: body}); err != nil {
-		return fmt.Errorf("commit an envelope: %w", err)
-	}
-	return nil
-}
-
-// parcel is a payload, opened once: it holds the whole message that was clicked, and in a storm each further look at it
-// costs the others their three seconds. It is nil where the payload is no object.
-type parcel map[string]json.RawMessage
-
-func openParcel(payload json.RawMessage) parcel {
-	var p parcel
-	if json.Unmarshal(payload, &p) != nil {
-		return nil
-	}
-	return p
-}
-
-// sealed is the payload as it is kept: without the legacy verification token, which proves nothing here and is a secret
-// elsewhere. The fields are put together as they came, since they were read as valid JSON.
-func (p parcel) sealed(payload json.RawMessage) json.RawMessage {
-	if _, ok := p["token"]; !ok {
-		if len(payload) == 0 || p == nil && !json.Valid(payload) {
-			return json.RawMessage("null")
-		}
-		return payload
-	}
-	out := append(make([]byte, 0, len(payload)), '{')
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if name == "token" {
-			continue
-		}
-		quoted, err := json.Marshal(name)
-		if err != nil {
-			continue // a string can always be encoded
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, quoted...), ':'), p[name]...)
-	}
-	return append(out, '}')
-}
-
-func (p parcel) text(name string) string {
-	var s string
-	if json.Unmarshal(p[name], &s) != nil {
-		return ""
-	}
-	return s
-}
-
-// identify names what was delivered, apart from how: Slack may deliver the same click or event in several envelopes. It
-// also tells whether it is a modal's submission.
-func (p parcel) identify(r socketmode.Request) (key string, submission bool) {
-	var actions []struct {
-		TS string `json:"action_ts"`
-	}
-	if raw, ok := p["actions"]; ok && json.Unmarshal(raw, &actions) != nil {
-		actions = nil
-	}
-	kind, trigger := p.text("type"), p.text("trigger_id")
-	switch event := p.text("event_id"); {
-	case event != "":
-		key = "slack/event/" + event
-	case trigger != "" && len(actions) > 0:
-		key = "slack/click/" + trigger + "/" + actions[0].TS
-	case trigger != "":
-		key = "slack/" + r.Type + "/" + kind + "/" + trigger
-	default:
-		key = "slack/envelope/" + r.EnvelopeID
-	}
-	return key, kind == string(slack.InteractionTypeViewSubmission)
 }
 
 // kick wakes an idle worker.

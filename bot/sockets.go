@@ -2,24 +2,21 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
-	"github.com/slack-go/slack/socketmode"
 )
 
 // This file keeps the sockets open. The rules are:
 //   - Several sockets overlap, because Slack delivers a click once and loses it when no socket is open.
-//   - A socket is used for one connection. The library would reconnect at once and for ever; here each reconnection waits
-//     for the back-off, however the connection ended.
+//   - Each reconnection waits for the back-off, however the connection ended: a server that accepts and closes is not asked
+//     hundreds of times a second.
 //   - Connections that do not live share one back-off: two sockets that flap ask Slack no more often than one.
-//   - An acknowledgement leaves by the socket that brought the envelope.
+//   - An acknowledgement leaves by the socket that brought the envelope, or by another when that one has broken.
 //   - What reconnecting cannot heal ends the bot with a sentence.
 
 // The back-off between two connections. It begins anew after a connection that lived.
@@ -53,44 +50,19 @@ func passing(c string) bool {
 	return c == "no_permission" || c == "link_disabled" || c == "socket_mode_disabled" || c == "socket_mode_not_enabled"
 }
 
-// oneOpening lets a client ask for one connection. When that one has ended, the library's own attempt to get the next
-// fails here, which hands the decision to the supervisor.
-type oneOpening struct {
-	next *http.Client
-	used atomic.Bool
-}
-
-var errOneLife = errors.New("the connection has ended")
-
-func (o *oneOpening) Do(r *http.Request) (*http.Response, error) {
-	if o.used.Swap(true) {
-		return nil, errOneLife
-	}
-	return o.next.Do(r) //nolint:gosec // the address is the operator's own setting
-}
-
-// silent keeps the library's own log away: it would write tickets, which are secrets, to the standard error.
-type silent struct{}
-
-// Output writes nothing.
-func (silent) Output(int, string) error { return nil }
-
 // sockets supervises all sockets.
 type sockets struct {
 	cfg     Config
-	receive func(socket, socketmode.Event) // outlives the socket's own context
+	receive func(*socket, frame) // takes an envelope; it may use the frame until it returns
+
+	living sync.WaitGroup // the connections that are read
 
 	mu    sync.Mutex
-	wait  time.Duration     // the back-off of the next reconnection; zero: nothing has failed yet
-	next  time.Time         // before it nothing is opened again
-	alive map[int]time.Time // by socket: the last hello
-	once  bool              // a socket has been open
-	app   string            // the app's id, as a hello named it
-}
-
-// socket is one connection, as far as an envelope needs it.
-type socket interface {
-	AckCtx(ctx context.Context, id string, payload any) error
+	wait  time.Duration         // the back-off of the next reconnection; zero: nothing has failed yet
+	next  time.Time             // before it nothing is opened again
+	alive map[*socket]time.Time // the connections that are in use, with their hello
+	once  bool                  // a socket has been open
+	app   string                // the app's id, as a hello named it
 }
 
 // run keeps the sockets open until the context ends or an error is fatal.
@@ -109,6 +81,8 @@ func (s *sockets) run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	stop(nil)
+	s.living.Wait()
 	if fatal, ok := errors.AsType[*SetupError](context.Cause(ctx)); ok {
 		return fatal
 	}
@@ -181,82 +155,87 @@ func errorWord(err error) string {
 	return err.Error()
 }
 
-// live opens one connection, hands on what it brings, and returns when it has ended.
+// live opens one connection and returns when it has ended, or when Slack asks for another. What Slack still sends on it
+// is taken meanwhile.
 func (s *sockets) live(ctx context.Context, n int) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	api := slack.New(s.cfg.BotToken, slack.OptionAppLevelToken(s.cfg.AppToken), slack.OptionAPIURL(s.cfg.APIURL),
-		slack.OptionHTTPClient(&oneOpening{next: s.cfg.HTTP}))
-	sm := socketmode.New(api, socketmode.OptionLog(silent{}))
+	one, err := dial(ctx, s.cfg)
+	if err != nil {
+		return err
+	}
+	defer s.down(one)
 	ended := make(chan error, 1)
-	go func() { ended <- sm.RunContext(ctx) }()
-	defer s.down(n)
-	var why error
-	for {
-		select {
-		case err := <-ended:
-			if why != nil {
-				return why
-			}
-			return err
-		case e := <-sm.Events:
-			if failed, ok := e.Data.(*slack.ConnectionErrorEvent); ok {
-				if !errors.Is(failed.ErrorObj, errOneLife) {
-					why = failed.ErrorObj
-				}
-				stop()
-			}
-			s.event(ctx, n, sm, e)
+	s.living.Go(func() {
+		ended <- one.read(ctx, func(data []byte) { s.take(ctx, n, one, data) })
+	})
+	select {
+	case err := <-ended:
+		return err
+	case <-one.leaving:
+		return errors.New(one.reason)
+	}
+}
+
+// take hands on what a connection brought.
+func (s *sockets) take(ctx context.Context, n int, one *socket, data []byte) {
+	f, err := openFrame(data)
+	switch {
+	case err != nil:
+		s.cfg.Log.WarnContext(ctx, "frame could not be read", "socket", n, "error", err)
+		one.unreadable()
+	case f.kind == "hello":
+		s.up(ctx, n, one, f)
+	case f.kind == "disconnect":
+		one.leave(f.reason)
+	case f.id == "":
+		s.cfg.Log.InfoContext(ctx, "frame of an unknown kind", "socket", n, "kind", f.kind)
+	case f.payload == nil || f.kind != "interactive" && f.kind != "slash_commands" && f.kind != "events_api":
+		// Nobody could ever do anything with it. Slack would send it again and again.
+		s.cfg.Log.WarnContext(ctx, "envelope could not be read", "socket", n, "kind", f.kind)
+		s.ack(ctx, one, f.id, nil)
+	default:
+		s.receive(one, f)
+	}
+}
+
+// ack acknowledges an envelope on the connection that brought it or, where that has broken, on each other: Slack's own
+// clients do the same. Nothing more can be done about one that fails.
+func (s *sockets) ack(ctx context.Context, one *socket, id string, payload any) {
+	err := one.ack(ctx, id, payload)
+	if err == nil {
+		return
+	}
+	s.cfg.Log.WarnContext(ctx, "envelope could not be acknowledged on its socket", "error", err)
+	if errors.Is(err, errAnswerLeftOut) {
+		return
+	}
+	for _, other := range s.others(one) {
+		if other.ack(ctx, id, payload) == nil {
+			return
 		}
 	}
 }
 
-// event hands on what a socket brought.
-func (s *sockets) event(ctx context.Context, n int, sm socket, e socketmode.Event) {
-	if b, ok := e.Data.(*socketmode.ErrorBadMessage); ok {
-		s.bad(ctx, sm, b)
-		return
-	}
-	if e.Type == socketmode.EventTypeHello {
-		s.up(ctx, n, e.Request)
-		return
-	}
-	s.receive(sm, e)
-}
-
-// bad acknowledges an envelope that cannot be read, so that Slack does not send it again and again.
-func (s *sockets) bad(ctx context.Context, sm socket, b *socketmode.ErrorBadMessage) {
-	var named struct {
-		ID string `json:"envelope_id"`
-	}
-	s.cfg.Log.WarnContext(ctx, "envelope could not be read", "error", b.Cause)
-	if json.Unmarshal(b.Message, &named) != nil || named.ID == "" {
-		return
-	}
-	if err := ack(ctx, sm, named.ID, nil); err != nil {
-		s.cfg.Log.WarnContext(ctx, "envelope could not be acknowledged", "error", err)
-	}
-}
-
-// ack sends an acknowledgement. The library's own waits for ever when the socket is stuck.
-func ack(ctx context.Context, s socket, id string, payload any) error {
-	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
-	defer stop()
-	return s.AckCtx(ctx, id, payload)
-}
-
-func (s *sockets) up(ctx context.Context, n int, r *socketmode.Request) {
+// others are the connections in use besides one.
+func (s *sockets) others(one *socket) []*socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.alive[n], s.once = s.cfg.Now(), true
-	if r != nil && r.ConnectionInfo.AppID != "" {
-		s.app = r.ConnectionInfo.AppID
+	var all []*socket
+	for other := range s.alive {
+		if other != one {
+			all = append(all, other)
+		}
 	}
-	open := 0
-	if r != nil {
-		open = r.NumConnections
+	return all
+}
+
+func (s *sockets) up(ctx context.Context, n int, one *socket, hello frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alive[one], s.once = s.cfg.Now(), true
+	if hello.app != "" {
+		s.app = hello.app
 	}
-	s.cfg.Log.InfoContext(ctx, "socket open", "socket", n, "connections", open)
+	s.cfg.Log.InfoContext(ctx, "socket open", "socket", n, "connections", hello.open)
 }
 
 // opened reports whether any socket has ever been open.
@@ -266,10 +245,10 @@ func (s *sockets) opened() bool {
 	return s.once
 }
 
-func (s *sockets) down(n int) {
+func (s *sockets) down(one *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.alive, n)
+	delete(s.alive, one)
 }
 
 // health is how many sockets are open and when the last one opened.

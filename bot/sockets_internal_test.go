@@ -11,8 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/slack-go/slack/socketmode"
 )
 
 // flapping is a Slack that gives out the address of a socket whose server accepts and closes.
@@ -53,7 +51,7 @@ func TestASlackThatAcceptsAndClosesIsAskedAtMostTwentyFiveTimesInTenMinutes(t *t
 				BotToken: "xoxb-1", AppToken: "xapp-1", APIURL: "http://127.0.0.1/api/", Sockets: 2, Stagger: time.Second,
 				HTTP: &http.Client{Transport: f}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 			},
-			receive: func(socket, socketmode.Event) {}, alive: map[int]time.Time{},
+			receive: func(*socket, frame) {}, alive: map[*socket]time.Time{},
 		}
 		if err := s.run(ctx); err != nil {
 			t.Error(err)
