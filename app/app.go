@@ -41,6 +41,9 @@ type Options struct {
 // App is one running bot.
 type App struct {
 	o         Options
+	config    Config
+	upkeep    *upkeep
+	signer    audit.Signer
 	store     *store.Store
 	service   *commands.Service
 	bot       *bot.Bot
@@ -60,28 +63,31 @@ func New(ctx context.Context, c Config, o Options) (*App, error) {
 	if err := c.Validate(true); err != nil {
 		return nil, err
 	}
-	signer, err := loadSigner(c.keyFile())
+	st, err := store.Open(ctx, c.store(o))
 	if err != nil {
 		return nil, err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	st, err := store.Open(ctx, store.Config{
-		URL: c.Database, Now: o.Now, Replica: host, Build: o.Version, Copy: c.auditCopy(o), Log: o.Log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	a := &App{o: o, store: st}
-	if err := a.wire(ctx, c, signer); err != nil {
+	a := &App{o: o, config: c, store: st}
+	a.upkeep = newUpkeep(a)
+	if err := a.wire(ctx, c); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return a, nil
 }
 
-func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
+// store says to the SQL edge what the operator set.
+func (c Config) store(o Options) store.Config {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return store.Config{URL: c.Database, Now: o.Now, Replica: host, Build: o.Version, Copy: c.auditCopy(o), Log: o.Log}
+}
+
+func (a *App) wire(ctx context.Context, c Config) (err error) {
+	if a.signer, err = c.signer(ctx, a.store); err != nil {
+		return err
+	}
 	auditor, remediator, err := awsroot.New(ctx, c.awsroot(a.o))
 	if err != nil {
 		return err
@@ -102,7 +108,7 @@ func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
 	})
 	a.service, err = commands.New(c.commands(workspace.Identity().Team, a.o.Version), commands.Deps{
 		Ledger: a.store, Queue: a.store, Estate: a.store, Inspector: auditor, Executor: remediator, Directory: workspace,
-		Now: a.o.Now, NewID: rand.Text, Log: a.o.Log, Next: a.scheduler.Next, SignHead: a.signs(signer),
+		Now: a.o.Now, NewID: rand.Text, Log: a.o.Log, Next: a.scheduler.Next, SignHead: a.sign, Troubles: a.upkeep.troubles,
 		Learn: auditor.Learn, Parked: func(ctx context.Context) (int, error) {
 			list, unread := a.store.Parked(ctx)
 			return len(list), unread
@@ -117,24 +123,27 @@ func (a *App) wire(ctx context.Context, c Config, signer audit.Signer) error {
 	}
 	handlers := a.service.Handlers()
 	maps.Copy(handlers, a.bot.Handlers())
+	handlers[kindBackup], handlers[kindIntegrity] = a.upkeep.backup, a.upkeep.integrity
 	a.worker = commands.NewWorker(a.store, a.store, handlers, a.o.Now, a.o.Log)
 	return nil
 }
 
-// signs signs a head and keeps it among those that were published. A head that cannot be signed is shown unsigned, so that
-// a reader sees that something is wrong.
-func (a *App) signs(signer audit.Signer) func(context.Context, audit.Head) string {
-	return func(ctx context.Context, h audit.Head) string {
-		signed, err := signer.SignHead(h, a.o.Now())
-		if err == nil {
-			err = a.store.SaveHead(ctx, signed)
-		}
-		if err != nil {
-			a.o.Log.ErrorContext(ctx, "sign the audit log's head", "error", err)
-			return h.String()
-		}
-		return signed.String()
+// sign signs a head and keeps it among those that were published. A head that cannot be signed is shown unsigned, so that a
+// reader sees that something is wrong.
+func (a *App) sign(ctx context.Context, h audit.Head) string {
+	signed, err := a.signer.SignHead(h, a.o.Now())
+	if err == nil {
+		err = a.store.SaveHead(ctx, signed)
 	}
+	if err != nil {
+		a.o.Log.ErrorContext(ctx, "sign the audit log's head", "error", err)
+		return h.String()
+	}
+	if err := keepHead(a.config.witnessFile(), signed); err != nil {
+		// A key that is mounted to be read has no place beside it. The head in Slack is the one that counts.
+		a.o.Log.InfoContext(ctx, "the published head is not kept beside the signing key", "error", err)
+	}
+	return signed.String()
 }
 
 // Run runs until the context ends or something ends that the bot cannot do without. It returns after what was begun has
@@ -142,6 +151,9 @@ func (a *App) signs(signer audit.Signer) func(context.Context, audit.Head) strin
 func (a *App) Run(ctx context.Context) error {
 	if err := a.begin(ctx); err != nil {
 		return err
+	}
+	if err := a.upkeep.restored(ctx); err != nil {
+		a.o.Log.WarnContext(ctx, "the head that was published last could not be compared", "error", err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.bot.Run(ctx) })
@@ -163,18 +175,18 @@ func (a *App) begin(ctx context.Context) error {
 	return a.store.Put(ctx, commands.ScanItem(commands.TriggerStart, a.o.Now()))
 }
 
-// beat writes the heartbeat that the container's health check reads.
+// beat looks at the disk and writes the heartbeat that the container's health check reads.
 func (a *App) beat(ctx context.Context) error {
-	if a.o.Health == "" {
-		return nil
-	}
 	h := NewHeartbeat(a.o.Health, time.Now)
 	tick := time.NewTicker(HeartbeatInterval)
 	defer tick.Stop()
 	for {
-		ok, why := a.well(ctx)
-		if err := h.Beat(ok, why); err != nil {
-			a.o.Log.WarnContext(ctx, "heartbeat", "error", err)
+		a.upkeep.space(ctx)
+		if a.o.Health != "" {
+			ok, why := a.well(ctx)
+			if err := h.Beat(ok, why, a.upkeep.sentences()...); err != nil {
+				a.o.Log.WarnContext(ctx, "heartbeat", "error", err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,9 +27,14 @@ type VerifyOptions struct {
 type Verified struct {
 	audit.Report
 	Published int    // heads that the store remembers to have published
-	Own       int    // heads that the auditor brought
+	Own       int    // heads from outside the database: those that the auditor brought, and the one kept beside the key
 	Unchecked string // why the published heads were not checked, where they were not
+	Shorter   string // a sentence, where the log does not reach a head that was published
+	KeyDoubt  string // a sentence, where the key file holds another key than the log names
 }
+
+// OK reports whether nothing is wrong.
+func (v Verified) OK() bool { return v.Report.OK() && v.KeyDoubt == "" }
 
 // VerifyAudit reads the whole audit log, beside a bot that may be running, and holds it against its tree, against the
 // heads that were published and against those that the auditor kept. A log that was tampered with is no error.
@@ -44,60 +50,94 @@ func VerifyAudit(ctx context.Context, c Config, o VerifyOptions) (Verified, erro
 	if err != nil {
 		return Verified{}, err
 	}
+	if kept, ok, err := keptHead(c.witnessFile()); err == nil && ok {
+		own = append(own, kept)
+	}
 	v, err := verifyStore(ctx, s, c, o, own)
 	return v, errors.Join(err, s.Close())
 }
 
-func verifyStore(ctx context.Context, s *store.Store, c Config, o VerifyOptions, own []audit.Head) (v Verified, err error) {
+func verifyStore(ctx context.Context, s *store.Store, c Config, o VerifyOptions, own []audit.SignedHead) (v Verified, err error) {
 	err = s.ReadLog(ctx, func(l store.Log) error {
 		v = Verified{Published: len(l.Heads), Own: len(own)}
-		heads := l.Heads
-		verifiers, kerr := c.verifiers(o.Verifiers)
-		if kerr != nil {
-			v.Unchecked, heads = kerr.Error(), nil
+		check := audit.Check{Records: l.Records, Stored: l.Hashes, Heads: l.Heads, Verifiers: o.Verifiers, Own: bare(own)}
+		if len(o.Verifiers) == 0 {
+			mine, unread := c.verifier()
+			check.Verifiers = l.Keys
+			switch {
+			case unread == nil:
+				check.Verifiers = append(slices.Clone(l.Keys), mine)
+				v.KeyDoubt = doubt(l.Keys, mine, c.keyFile())
+			case len(l.Keys) == 0:
+				v.Unchecked, check.Heads = unread.Error(), nil
+			}
 		}
-		v.Report, err = audit.Verify(ctx, audit.Check{
-			Records: l.Records, Stored: l.Hashes, Heads: heads, Verifiers: verifiers, Own: own,
-		})
+		v.Report, err = audit.Verify(ctx, check)
+		v.Shorter = reached(v.Records, own)
 		return err
 	})
 	return v, err
 }
 
-func verifyExport(ctx context.Context, o VerifyOptions, own []audit.Head) (v Verified, err error) {
+// doubt says in a sentence that the key file holds another key than the one that signs by the log's word.
+func doubt(named []string, mine, file string) string {
+	if len(named) == 0 || named[len(named)-1] == mine {
+		return ""
+	}
+	return "The log says that it is signed with " + named[len(named)-1] + ", and " + file + " holds " + mine +
+		": put the right key file back, or ask who ran `bot audit rotate-key`."
+}
+
+func bare(all []audit.SignedHead) []audit.Head {
+	heads := make([]audit.Head, 0, len(all))
+	for _, h := range all {
+		heads = append(heads, h.Head)
+	}
+	return heads
+}
+
+// reached says in a sentence that a head is over more records than the log has.
+func reached(records int64, own []audit.SignedHead) string {
+	for _, h := range own {
+		if h.Size > records && !h.At.IsZero() {
+			return shorter(records, h)
+		}
+	}
+	return ""
+}
+
+func verifyExport(ctx context.Context, o VerifyOptions, own []audit.SignedHead) (v Verified, err error) {
 	f, err := os.Open(o.Export)
 	if err != nil {
 		return v, fmt.Errorf("open the export: %w", err)
 	}
 	v.Own = len(own)
-	v.Report, err = audit.Verify(ctx, audit.Check{Records: audit.ReadJSONL(f), Own: own})
+	v.Report, err = audit.Verify(ctx, audit.Check{Records: audit.ReadJSONL(f), Own: bare(own)})
+	v.Shorter = reached(v.Records, own)
 	return v, errors.Join(err, f.Close())
 }
 
-// verifiers are the public keys that sign heads: those that were given, or that of the key file.
-func (c Config) verifiers(given []string) ([]string, error) {
-	if len(given) > 0 {
-		return given, nil
-	}
+// verifier is the public key of the key file.
+func (c Config) verifier() (string, error) {
 	b, err := os.ReadFile(c.keyFile())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the signing key is not in %s; give the public key with --verifier", c.keyFile())
+		return "", fmt.Errorf("the signing key is not in %s; give the public key with --verifier", c.keyFile())
 	case err != nil:
-		return nil, fmt.Errorf("the signing key in %s cannot be read; give the public key with --verifier", c.keyFile())
+		return "", fmt.Errorf("the signing key in %s cannot be read; give the public key with --verifier", c.keyFile())
 	}
 	signer, err := audit.ParseSigner(string(b))
 	if err != nil {
-		return nil, fmt.Errorf("%s holds no signing key; give the public key with --verifier", c.keyFile())
+		return "", fmt.Errorf("%s holds no signing key; give the public key with --verifier", c.keyFile())
 	}
-	return []string{signer.Verifier()}, nil
+	return signer.Verifier(), nil
 }
 
 // ownHeads reads the heads that the auditor kept. A text that names a file is the file.
-func ownHeads(given []string) ([]audit.Head, error) {
-	var heads []audit.Head
+func ownHeads(given []string) ([]audit.SignedHead, error) {
+	var heads []audit.SignedHead
 	for _, text := range given {
-		if h, err := audit.ParseHead(text); err == nil {
+		if h, err := ownHead(text); err == nil {
 			heads = append(heads, h)
 			continue
 		}
@@ -114,16 +154,25 @@ func ownHeads(given []string) ([]audit.Head, error) {
 	return heads, nil
 }
 
-func headsOf(text string) ([]audit.Head, error) {
-	if h, err := audit.ParseHead(text); err == nil {
-		return []audit.Head{h}, nil
+// ownHead reads a head in any of its forms. One without a signature has no time.
+func ownHead(text string) (audit.SignedHead, error) {
+	if h, err := audit.ParseSignedHead(text); err == nil {
+		return h, nil
 	}
-	var heads []audit.Head
+	h, err := audit.ParseHead(text)
+	return audit.SignedHead{Head: h}, err
+}
+
+func headsOf(text string) ([]audit.SignedHead, error) {
+	if h, err := ownHead(text); err == nil {
+		return []audit.SignedHead{h}, nil
+	}
+	var heads []audit.SignedHead
 	for line := range strings.Lines(text) {
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
-		h, err := audit.ParseHead(line)
+		h, err := ownHead(line)
 		if err != nil {
 			return nil, err
 		}

@@ -27,6 +27,7 @@ type Config struct {
 	Owners          Owners    `yaml:"owners,omitempty"`
 	Locale          string    `yaml:"locale"`   // of the channel: en or ko
 	Database        string    `yaml:"database"` // a file, or postgres://…
+	Backups         Backups   `yaml:"backups,omitempty"`
 	Audit           Audit     `yaml:"audit,omitempty"`
 	Scan            Scan      `yaml:"scan,omitempty"`
 	Tags            bool      `yaml:"tags"`       // learn the accounts' tags, to search by
@@ -49,6 +50,9 @@ type Schedules struct {
 	Check    string `yaml:"check"`
 	Digest   string `yaml:"digest"`
 	Remind   string `yaml:"remind"` // when owners who have not answered are reminded
+	Backup   string `yaml:"backup"` // of a SQLite database
+	// Integrity is when the whole database and the whole audit log are read for damage.
+	Integrity string `yaml:"integrity"`
 }
 
 // Source is one entry of `aws`: an organization or a single account.
@@ -62,13 +66,15 @@ type Source struct {
 
 // Organization is how to look into an organization, and what may be changed there.
 type Organization struct {
-	Profile    string      `yaml:"profile,omitempty"`     // the process's own identity unless set
-	RoleARN    string      `yaml:"role_arn,omitempty"`    // in the management or delegated administrator account
-	ExternalID string      `yaml:"external_id,omitempty"` // of that role's trust policy
-	Region     string      `yaml:"region,omitempty"`
-	MemberRole string      `yaml:"member_role,omitempty"` // a role's name, assumed in members where root access is not centralized
-	Delete     *Delete     `yaml:"delete,omitempty"`      // off unless set
-	Quarantine *Quarantine `yaml:"quarantine,omitempty"`  // off unless set
+	Profile    string `yaml:"profile,omitempty"`     // the process's own identity unless set
+	RoleARN    string `yaml:"role_arn,omitempty"`    // in the management or delegated administrator account
+	ExternalID string `yaml:"external_id,omitempty"` // of that role's trust policy
+	// SourceIdentity is set on the roles that are assumed. Their trust policies must allow sts:SetSourceIdentity then.
+	SourceIdentity string      `yaml:"source_identity,omitempty"`
+	Region         string      `yaml:"region,omitempty"`
+	MemberRole     string      `yaml:"member_role,omitempty"` // a role's name, assumed in members where root access is not centralized
+	Delete         *Delete     `yaml:"delete,omitempty"`      // off unless set
+	Quarantine     *Quarantine `yaml:"quarantine,omitempty"`  // off unless set
 }
 
 // Delete switches deletion by sts:AssumeRoot on.
@@ -86,17 +92,24 @@ type Quarantine struct {
 
 // Account is how to look into a single account, and what may be changed there.
 type Account struct {
-	Profile     string `yaml:"profile,omitempty"`
-	RoleARN     string `yaml:"role_arn,omitempty"`
-	ExternalID  string `yaml:"external_id,omitempty"`
-	Region      string `yaml:"region,omitempty"`
-	RootProfile string `yaml:"root_profile,omitempty"` // an AWS profile that is the root user; off unless set
+	Profile        string `yaml:"profile,omitempty"`
+	RoleARN        string `yaml:"role_arn,omitempty"`
+	ExternalID     string `yaml:"external_id,omitempty"`
+	SourceIdentity string `yaml:"source_identity,omitempty"` // as of an organization
+	Region         string `yaml:"region,omitempty"`
+	RootProfile    string `yaml:"root_profile,omitempty"` // an AWS profile that is the root user; off unless set
 }
 
 // Owners say who can sign in as which root user.
 type Owners struct {
 	Tag      string                       `yaml:"tag"`
 	Accounts map[posture.AccountID]string `yaml:"accounts,omitempty"`
+}
+
+// Backups says how many backups of a SQLite database are kept, and where.
+type Backups struct {
+	Keep   int    `yaml:"keep"`             // 0: none is made
+	Folder string `yaml:"folder,omitempty"` // beside the database unless set
 }
 
 // Audit says where the log's signing key lies, and whether each record is also written to standard output.
@@ -119,7 +132,8 @@ func DefaultConfig() Config {
 	return Config{
 		TwoPerson: true, DeleteApprovals: p.DeleteApprovals, Watch: Span(p.Watch), BlockSpread: Span(p.Spread),
 		Guard: Span(p.Guard), RequestExpiry: Span(p.PendingFor), DailyDeletions: 5, ActivityWindow: Span(24 * time.Hour),
-		Schedules: Schedules{Timezone: "UTC", Check: "0 * * * *", Digest: "0 9 * * MON-FRI", Remind: "0 10 * * *"},
+		Schedules: Schedules{Timezone: "UTC", Check: "0 * * * *", Digest: "0 9 * * MON-FRI", Remind: "0 10 * * *", Backup: "30 3 * * *", Integrity: "0 4 * * SUN"},
+		Backups:   Backups{Keep: 7},
 		Owners:    Owners{Tag: "owner"}, Locale: "en", Database: "rootcheck.db",
 		Scan: Scan{Concurrency: commands.DefaultConcurrency},
 	}

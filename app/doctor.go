@@ -197,10 +197,54 @@ func (d *doctor) opened(ctx context.Context, area, name, what string) {
 	}
 	d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: what})
 	if low, err := s.LowSpace(); err == nil && low != "" {
-		d.tell(Probe{Area: area, Name: "space", Status: ProbeFailed, Detail: low, Fix: "Make room on the disk."})
+		d.tell(Probe{Area: area, Name: "space", Status: ProbeFailed, Detail: lowSpace(low), Fix: "Make room on the disk."})
 	}
+	d.signs(ctx, s)
+	d.backups()
 	if err := s.Close(); err != nil {
 		d.tell(Probe{Area: area, Name: "close", Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the disk."})
+	}
+}
+
+// signs holds the key file against the key that signs by the audit log's word.
+func (d *doctor) signs(ctx context.Context, s *store.Store) {
+	const area, name = "Database", "audit key"
+	named, err := s.SigningKey(ctx)
+	if err != nil {
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Run `bot audit verify`."})
+		return
+	}
+	mine, unread := d.c.verifier()
+	if named == "" || mine == named {
+		return
+	}
+	detail := "the audit log is signed with " + named + ", and " + d.c.keyFile() + " holds " + mine
+	if unread != nil {
+		detail = "the audit log is signed with " + named + ", and there is no such key in " + d.c.keyFile()
+	}
+	d.tell(Probe{
+		Area: area, Name: name, Status: ProbeFailed, Detail: detail,
+		Fix: "Copy the key file of a bot that runs, or of a backup, there; if no copy is left, run `bot audit rotate-key`.",
+	})
+}
+
+// backups tells of the newest backup, beside the database or where the settings say.
+func (d *doctor) backups() {
+	const area, name = "Database", "backups"
+	if !d.c.backsUp() {
+		return
+	}
+	whole, _, err := d.c.backups()
+	if err == nil {
+		err = takesFiles(filepath.Dir(d.c.backupPrefix()))
+	}
+	switch {
+	case err != nil:
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: why(err), Fix: "Set backups.folder to one that the bot may write to, or backups.keep to 0."})
+	case len(whole) == 0:
+		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: "none yet; the first is made by the schedule " + d.c.Schedules.Backup})
+	default:
+		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: fmt.Sprintf("%d, the newest is %s", len(whole), whole[len(whole)-1])})
 	}
 }
 
@@ -234,7 +278,7 @@ func (d *doctor) key() {
 	}
 	s, err := audit.ParseSigner(string(b))
 	if err != nil {
-		bad(file+" holds no signing key", "Put the key back, or move the file away: then a new key is made, and earlier heads need --verifier.")
+		bad(file+" holds no signing key", "Put the key back; if it is lost, move the file away and run `bot audit rotate-key`.")
 		return
 	}
 	d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: "signs as " + s.Verifier()})

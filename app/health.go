@@ -46,12 +46,14 @@ type beat struct {
 	At  time.Time `json:"at"`
 	OK  bool      `json:"ok"`
 	Why string    `json:"why,omitempty"`
+	// Warn is what the operator must mend though the bot is well.
+	Warn []string `json:"warn,omitempty"`
 }
 
-// Beat says that the bot is alive at this moment, and why it is not well where it is not. The file is replaced as a whole,
-// so that a reader never sees half of one.
-func (h Heartbeat) Beat(ok bool, why string) error {
-	b, err := json.Marshal(beat{At: h.now().UTC(), OK: ok, Why: why})
+// Beat says that the bot is alive at this moment, why it is not well where it is not, and what its operator must mend in
+// either case. The file is replaced as a whole, so that a reader never sees half of one.
+func (h Heartbeat) Beat(ok bool, why string, warn ...string) error {
+	b, err := json.Marshal(beat{At: h.now().UTC(), OK: ok, Why: why, Warn: warn})
 	if err != nil {
 		return fmt.Errorf("write the heartbeat: %w", err)
 	}
@@ -65,30 +67,31 @@ func (h Heartbeat) Beat(ok bool, why string) error {
 	return nil
 }
 
-// Check reports how old the last beat is, or as an error, in one sentence, why the bot is not well.
-func (h Heartbeat) Check() (age time.Duration, err error) {
+// Check reports how old the last beat is, and what the operator must mend, one sentence each; or as an error, in one
+// sentence, why the bot is not well.
+func (h Heartbeat) Check() (age time.Duration, warn []string, err error) {
 	b, err := os.ReadFile(h.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return 0, fmt.Errorf("the bot has not started yet, or keeps its heartbeat elsewhere than in %s", h.file)
+		return 0, nil, fmt.Errorf("the bot has not started yet, or keeps its heartbeat elsewhere than in %s", h.file)
 	case err != nil:
-		return 0, fmt.Errorf("read the heartbeat: %w", err)
+		return 0, nil, fmt.Errorf("read the heartbeat: %w", err)
 	}
 	var last beat
 	if err := json.Unmarshal(b, &last); err != nil || last.At.IsZero() {
-		return 0, fmt.Errorf("%s holds no heartbeat", h.file)
+		return 0, nil, fmt.Errorf("%s holds no heartbeat", h.file)
 	}
 	age = h.now().Sub(last.At).Round(time.Second)
 	switch {
 	case age >= HeartbeatLimit:
-		return age, fmt.Errorf("the last heartbeat is %s old: the bot has stopped or hangs", age)
+		return age, last.Warn, fmt.Errorf("the last heartbeat is %s old: the bot has stopped or hangs", age)
 	case age < -HeartbeatLimit:
-		return age, fmt.Errorf("the last heartbeat is %s ahead of the clock: the clock was set back", -age)
+		return age, last.Warn, fmt.Errorf("the last heartbeat is %s ahead of the clock: the clock was set back", -age)
 	case !last.OK && last.Why != "":
-		return age, fmt.Errorf("the bot is not well: %s", last.Why)
+		return age, last.Warn, fmt.Errorf("the bot is not well: %s", last.Why)
 	case !last.OK:
-		return age, errors.New("the bot is not well, and its log says why")
+		return age, last.Warn, errors.New("the bot is not well, and its log says why")
 	default:
-		return max(age, 0), nil
+		return max(age, 0), last.Warn, nil
 	}
 }

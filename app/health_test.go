@@ -32,7 +32,7 @@ func TestTheHeartbeatTellsHowTheBotIs(t *testing.T) {
 			if err := app.NewHeartbeat(file, func() time.Time { return beat }).Beat(c.ok, c.why); err != nil {
 				t.Fatal(err)
 			}
-			_, err := app.NewHeartbeat(file, func() time.Time { return beat.Add(c.after) }).Check()
+			_, _, err := app.NewHeartbeat(file, func() time.Time { return beat.Add(c.after) }).Check()
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("it is not well: %v", err)
@@ -40,5 +40,20 @@ func TestTheHeartbeatTellsHowTheBotIs(t *testing.T) {
 				t.Errorf("the error is %v, want %q in it", err, c.want)
 			}
 		})
+	}
+}
+
+func TestTheHeartbeatTellsWhatTheOperatorMustMend(t *testing.T) {
+	t.Parallel()
+	now := func() time.Time { return time.Date(2026, time.November, 21, 9, 0, 0, 0, time.UTC) }
+	h := app.NewHeartbeat(filepath.Join(t.TempDir(), "health"), now)
+	for _, well := range []bool{true, false} {
+		if err := h.Beat(well, "", "Only 3 MB are free."); err != nil {
+			t.Fatal(err)
+		}
+		_, warn, err := h.Check()
+		if len(warn) != 1 || warn[0] != "Only 3 MB are free." || (err == nil) != well {
+			t.Errorf("well %v: it warns of %v, %v", well, warn, err)
+		}
 	}
 }

@@ -28,6 +28,11 @@ func policyID() shape {
 	return shape{`^p-[a-z0-9_]{8,128}$`, "the id of a service control policy such as p-examplepolicy"}
 }
 
+// sourceIdentity is what STS takes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+func sourceIdentity() shape {
+	return shape{`^[\w+=,.@-]{2,64}$`, "2 to 64 letters, digits or characters of =,.@_+- such as rootcheck"}
+}
+
 func (s shape) check(setting, value string) error {
 	if value == "" || regexp.MustCompile(s.pattern).MatchString(value) {
 		return nil
@@ -174,7 +179,7 @@ func (c Config) checkSchedules() error {
 }
 
 func (s Schedules) specs() map[string]string {
-	return map[string]string{"check": s.Check, "digest": s.Digest, "remind": s.Remind}
+	return map[string]string{"check": s.Check, "digest": s.Digest, "remind": s.Remind, "backup": s.Backup, "integrity": s.Integrity}
 }
 
 func (c Config) checkSources() error {
@@ -213,10 +218,12 @@ func (s Source) check(at string) error {
 		if a.RootProfile != "" && a.RootProfile == a.Profile {
 			return &SettingError{Setting: at + ".account.root_profile", Fix: "use another profile for looking than the root user's own"}
 		}
-		return roleARN().check(at+".account.role_arn", a.RoleARN)
+		return firstError(roleARN().check(at+".account.role_arn", a.RoleARN),
+			sourceIdentity().check(at+".account.source_identity", a.SourceIdentity))
 	}
 	o := s.Organization
-	if err := roleARN().check(at+".organization.role_arn", o.RoleARN); err != nil {
+	if err := firstError(roleARN().check(at+".organization.role_arn", o.RoleARN),
+		sourceIdentity().check(at+".organization.source_identity", o.SourceIdentity)); err != nil {
 		return err
 	}
 	if o.Delete != nil {
@@ -269,8 +276,19 @@ func (c Config) checkPlaces() error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return &SettingError{Setting: "database", Fix: "make the folder " + dir + " first, or name another file", Err: err}
 	}
+	if c.Backups.Keep < 0 || c.Backups.Keep > 1000 {
+		return &SettingError{Setting: "backups.keep", Fix: "write how many backups are kept, from 0 (none is made) to 1000"}
+	}
+	if dir := c.Backups.Folder; dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return &SettingError{Setting: "backups.folder", Fix: "make the folder " + dir + " first, or name another", Err: err}
+		}
+	}
 	return nil
 }
+
+// backsUp reports whether the bot makes backups by itself.
+func (c Config) backsUp() bool { return c.Backups.Keep > 0 && !c.postgres() }
 
 func (c Config) postgres() bool {
 	return strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")

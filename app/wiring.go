@@ -18,14 +18,14 @@ func (c Config) awsroot(o Options) awsroot.Config {
 		source := awsroot.Source{Name: s.Name, NeverActOn: s.NeverActOn}
 		if a := s.Account; a != nil {
 			source.Account = &awsroot.Account{
-				Profile: a.Profile, RoleARN: a.RoleARN, ExternalID: a.ExternalID, Region: a.Region, RootProfile: a.RootProfile,
-				CloudTrail: c.CloudTrail,
+				Profile: a.Profile, RoleARN: a.RoleARN, ExternalID: a.ExternalID, SourceIdentity: a.SourceIdentity, Region: a.Region,
+				RootProfile: a.RootProfile, CloudTrail: c.CloudTrail,
 			}
 		}
 		if org := s.Organization; org != nil {
 			source.Organization = &awsroot.Organization{
-				Profile: org.Profile, RoleARN: org.RoleARN, ExternalID: org.ExternalID, Region: org.Region, MemberRole: org.MemberRole,
-				CloudTrail: c.CloudTrail, Tags: c.Tags,
+				Profile: org.Profile, RoleARN: org.RoleARN, ExternalID: org.ExternalID, SourceIdentity: org.SourceIdentity, Region: org.Region,
+				MemberRole: org.MemberRole, CloudTrail: c.CloudTrail, Tags: c.Tags,
 			}
 			if org.Delete != nil {
 				source.Organization.Delete = &awsroot.Delete{RoleARN: org.Delete.RoleARN}
@@ -82,12 +82,17 @@ func (c Config) calendars() ([]scheduler.Schedule, error) {
 		return nil, fmt.Errorf("read schedules.timezone: %w", err)
 	}
 	work := map[string]func(time.Time) commands.Item{
-		"check":  func(at time.Time) commands.Item { return commands.ScanItem(commands.TriggerSchedule, at) },
-		"digest": func(at time.Time) commands.Item { return commands.DigestItem(at.UTC().Format(time.RFC3339), at) },
-		"remind": func(at time.Time) commands.Item { return commands.OwnersItem(commands.TriggerSchedule, at) },
+		"check":     func(at time.Time) commands.Item { return commands.ScanItem(commands.TriggerSchedule, at) },
+		"digest":    func(at time.Time) commands.Item { return commands.DigestItem(at.UTC().Format(time.RFC3339), at) },
+		"remind":    func(at time.Time) commands.Item { return commands.OwnersItem(commands.TriggerSchedule, at) },
+		"backup":    func(at time.Time) commands.Item { return upkeepItem(kindBackup, at) },
+		"integrity": func(at time.Time) commands.Item { return upkeepItem(kindIntegrity, at) },
 	}
 	var all []scheduler.Schedule
 	for name, spec := range c.Schedules.specs() {
+		if name == "backup" && !c.backsUp() {
+			continue
+		}
 		when, err := scheduler.Parse(spec, zone)
 		if err != nil {
 			return nil, fmt.Errorf("read schedules.%s: %w", name, err)

@@ -69,6 +69,7 @@ const (
 	SettingsLoaded     Action = "settings.loaded"
 	AccessRefused      Action = "access.refused" // somebody who may do nothing, or not this
 	HeadPublished      Action = "head.published"
+	DatabaseRestored   Action = "database.restored" // the log does not reach the head that was published last
 	KeyCreated         Action = "key.created" // the log's own signing key: see [NewKey]
 )
 
@@ -82,7 +83,7 @@ func Actions() []Action {
 		BlockAttached, BlockDetached, BlockFound, BlockLifted,
 		ScanStarted, ScanFinished, DigestPosted, FindingMuted, FindingUnmuted,
 		OwnerClaimed, OwnerAssigned, OwnerInstructed, OwnerConfirmed, OwnerDeclined, OwnerReminded, OwnerEscalated,
-		BreakglassDeclared, SwitchPaused, SwitchResumed, SettingsLoaded, AccessRefused, HeadPublished, KeyCreated,
+		BreakglassDeclared, SwitchPaused, SwitchResumed, SettingsLoaded, AccessRefused, HeadPublished, DatabaseRestored, KeyCreated,
 	}
 }
 

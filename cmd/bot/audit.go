@@ -10,16 +10,17 @@ import (
 	"github.com/rootcheck-bot/rootcheck/cmd/bot/report"
 )
 
-// auditCommand holds what can be done with the audit log. Both read beside a bot that runs.
+// auditCommand holds what can be done with the audit log. Verify and export read beside a bot that runs.
 type auditCommand struct {
 	Verify verifyCommand `cmd:"" help:"Find out whether the log is the one that was written, and name each record that was tampered with."`
 	Export exportCommand `cmd:"" help:"Write the whole log out."`
+	Rotate rotateCommand `cmd:"" name:"rotate-key" help:"Let the key in audit.key_file sign from here on, and make one where there is none. It is on record."`
 }
 
 // verifyCommand verifies the log.
 type verifyCommand struct {
 	Head     []string `help:"A head that you kept, as it was published, or a file that holds some, one a line." placeholder:"TEXT|FILE" sep:"none"`
-	Verifier []string `help:"The public key that signs heads; the bot's own key file tells it otherwise." placeholder:"KEY" sep:"none"`
+	Verifier []string `help:"The public key that signs heads; otherwise those that the key file and the log tell." placeholder:"KEY" sep:"none"`
 	Export   string   `help:"Verify an export in JSON lines in place of the database." placeholder:"FILE" type:"path"`
 }
 
@@ -69,6 +70,29 @@ func (e *exportCommand) Run(ctx context.Context, g *grammar, p process) error {
 		return failure{statusUsage, err}
 	}
 	_, err = fmt.Fprintf(p.Err, "%d records written to %s.\n", n, e.Out)
+	return err
+}
+
+// rotateCommand changes the key that signs.
+type rotateCommand struct{}
+
+// Run rotates, and prints both public keys.
+func (rotateCommand) Run(ctx context.Context, g *grammar, p process) error {
+	c, err := app.Load(g.Config, p.Env)
+	if err != nil {
+		return err
+	}
+	r, err := app.RotateKey(ctx, c, app.Options{Now: p.Now, Log: g.logger(p), Version: p.version()})
+	switch {
+	case err != nil:
+		return failure{statusUsage, err}
+	case r.Before == r.Now:
+		_, err = fmt.Fprintf(p.Out, "Nothing was changed: %s signs already. To rotate, move %s to a safe place first.\n", r.Now, r.File)
+	case r.Before == "":
+		_, err = fmt.Fprintf(p.Out, "Signs from here on: %s\n", r.Now)
+	default:
+		_, err = fmt.Fprintf(p.Out, "Signs from here on: %s\nSigned before:      %s\nGive every replica the same %s and start it again.\n", r.Now, r.Before, r.File)
+	}
 	return err
 }
 

@@ -54,6 +54,7 @@ type grammar struct {
 	Check   checkCommand   `cmd:"" help:"Look at every account once and report here. Needs no Slack and no database."`
 	Doctor  doctorCommand  `cmd:"" help:"Try each token, permission and setting, and say how to mend what is missing. Changes nothing."`
 	Audit   auditCommand   `cmd:"" help:"Verify or export the audit log."`
+	Backup  backupCommand  `cmd:"" help:"Copy the SQLite database to a file, also while the bot runs."`
 	Health  healthCommand  `cmd:"" help:"Tell whether the running bot is well, by its heartbeat."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/rootcheck-bot/rootcheck/app"
@@ -15,10 +16,13 @@ func (healthCommand) Run(g *grammar, p process) error {
 	if loaded, err := app.Load(g.Config, p.Env); err == nil {
 		c = loaded
 	}
-	age, err := app.NewHeartbeat(c.HealthFile(p.Env), p.Now).Check()
-	if err != nil {
-		return err
+	age, warn, err := app.NewHeartbeat(c.HealthFile(p.Env), p.Now).Check()
+	if err == nil {
+		_, err = fmt.Fprintf(p.Out, "The bot is well, as of %s ago.\n", age)
 	}
-	_, err = fmt.Fprintf(p.Out, "The bot is well, as of %s ago.\n", age)
+	for _, w := range warn {
+		_, werr := fmt.Fprintln(p.Out, "Warning: "+w)
+		err = errors.Join(err, werr)
+	}
 	return err
 }

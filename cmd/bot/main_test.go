@@ -271,7 +271,7 @@ func beat(ts *testscript.TestScript, _ bool, args []string) {
 // well waits until the running bot says that it is well, and posted until it has said something in a channel.
 func well(ts *testscript.TestScript, _ bool, args []string) {
 	h := app.NewHeartbeat(ts.MkAbs(args[0]), time.Now)
-	soon(ts, func() error { _, err := h.Check(); return err })
+	soon(ts, func() error { _, _, err := h.Check(); return err })
 }
 
 func posted(ts *testscript.TestScript, _ bool, args []string) {

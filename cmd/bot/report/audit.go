@@ -12,10 +12,18 @@ import (
 func Audit(w io.Writer, v app.Verified) error {
 	out := bufio.NewWriter(w)
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
-	if v.OK() {
+	switch {
+	case v.OK():
 		line("The audit log is whole: %s records.", number(int(v.Records)))
-	} else {
+	case v.Report.OK():
+		line("The audit log is whole, and its signing key is in doubt: %s records.", number(int(v.Records)))
+	default:
 		line("The audit log was TAMPERED WITH: %s records read, %d findings.", number(int(v.Records)), len(v.Findings))
+	}
+	for _, said := range []string{v.Shorter, v.KeyDoubt} {
+		if said != "" {
+			line("%s", clean(said))
+		}
 	}
 	for _, f := range v.Findings {
 		line("  %s", clean(f.String()))
