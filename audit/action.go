@@ -90,12 +90,6 @@ func Actions() []Action {
 // Known reports whether a belongs to the vocabulary.
 func (a Action) Known() bool { return slices.Contains(Actions(), a) }
 
-// Noun is the part before the dot: "remediation" of "remediation.requested". It is all of a without one.
-func (a Action) Noun() string {
-	noun, _, _ := strings.Cut(string(a), ".")
-	return noun
-}
-
 func (a Action) formed() bool {
 	noun, past, ok := strings.Cut(string(a), ".")
 	const letters = "abcdefghijklmnopqrstuvwxyz_"

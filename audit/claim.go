@@ -29,7 +29,7 @@ func (v *verifier) lost() {
 	}
 }
 
-// take strikes seq from what is missing and reports whether it was.
+// take removes seq from the missing records. It returns false if seq was not missing.
 func (v *verifier) take(seq int64) bool {
 	for i, s := range v.gone {
 		if seq < s.from || seq > s.to {

@@ -17,10 +17,6 @@ type HashReader = tlog.HashReader
 // HashReaderFunc is a function as a [HashReader].
 type HashReaderFunc = tlog.HashReaderFunc
 
-// Proof is a list of hashes: for an inclusion those beside the way from a record up to the root, for a consistency those
-// that lead from an older root to a newer one (RFC 6962 §2.1.1 and §2.1.2).
-type Proof []Hash
-
 // ErrNoHash means that the store keeps no hash at an index.
 var ErrNoHash = errors.New("no hash stored there")
 
@@ -155,61 +151,4 @@ func HeadOf(size int64, stored HashReader) (Head, error) {
 		return Head{}, fmt.Errorf("compute head of size %d: %w", size, err)
 	}
 	return Head{Size: size, Hash: h}, nil
-}
-
-// ProveInclusion returns the proof that the record seq is among the first size records.
-func ProveInclusion(size, seq int64, stored HashReader) (Proof, error) {
-	if err := sized(size); err != nil {
-		return nil, fmt.Errorf("prove record %d: %w", seq, err)
-	}
-	p, err := tlog.ProveRecord(size, seq, present(stored))
-	if err != nil {
-		return nil, fmt.Errorf("prove record %d in size %d: %w", seq, size, err)
-	}
-	return Proof(p), nil
-}
-
-// CheckInclusion returns nil if p proves that raw is the record seq of the log with this head.
-func CheckInclusion(p Proof, head Head, seq int64, raw []byte) error {
-	if err := sized(head.Size); err != nil {
-		return fmt.Errorf("check record %d: %w", seq, err)
-	}
-	if err := tlog.CheckRecord(tlog.RecordProof(p), head.Size, head.Hash, seq, tlog.RecordHash(raw)); err != nil {
-		return fmt.Errorf("check record %d in %s: %w", seq, head, err)
-	}
-	return nil
-}
-
-// ProveConsistency returns the proof that the log of size newer begins with the log of size older. An older size of 0
-// needs no proof: every log begins with the empty one.
-func ProveConsistency(newer, older int64, stored HashReader) (Proof, error) {
-	if err := errors.Join(sized(newer), sized(older)); err != nil {
-		return nil, fmt.Errorf("prove consistency: %w", err)
-	}
-	if older == 0 {
-		return Proof{}, nil
-	}
-	p, err := tlog.ProveTree(newer, older, present(stored))
-	if err != nil {
-		return nil, fmt.Errorf("prove that size %d continues size %d: %w", newer, older, err)
-	}
-	return Proof(p), nil
-}
-
-// CheckConsistency returns nil if p proves that the log with the newer head begins with the log with the older one.
-func CheckConsistency(p Proof, newer, older Head) error {
-	if err := errors.Join(sized(newer.Size), sized(older.Size)); err != nil {
-		return fmt.Errorf("check consistency: %w", err)
-	}
-	if older.Size == 0 {
-		empty, err := HeadOf(0, nil)
-		if err != nil || older != empty || len(p) != 0 {
-			return errors.New("check consistency: the older head is not that of an empty log")
-		}
-		return nil
-	}
-	if err := tlog.CheckTree(tlog.TreeProof(p), newer.Size, newer.Hash, older.Size, older.Hash); err != nil {
-		return fmt.Errorf("check that %s continues %s: %w", newer, older, err)
-	}
-	return nil
 }

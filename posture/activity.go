@@ -56,8 +56,8 @@ func (e Evidence) latestKeyUse() Fact[Use] {
 	return latest
 }
 
-// used notes the latest of the uses that fail, and ages the verdict by every fact that was weighed: the next digest counts
-// from the oldest, or a use that the older one could not show yet would never be told.
+// used notes the latest of the uses that fail, and the age of every fact that was weighed. The next digest counts from the
+// oldest of them: a use that it could not show yet would otherwise never be reported.
 func (e Evidence) used(v verdict, uses ...Fact[Use]) verdict {
 	for _, u := range uses {
 		if u.Value.At.After(v.used) {

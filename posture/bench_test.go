@@ -17,13 +17,6 @@ func tenThousand() []posture.Posture {
 	return all
 }
 
-func BenchmarkSortTenThousandAccounts(b *testing.B) {
-	all := tenThousand()
-	for b.Loop() {
-		posture.SortPostures(append([]posture.Posture(nil), all...))
-	}
-}
-
 func BenchmarkSearchTenThousandAccounts(b *testing.B) {
 	all, q := tenThousand(), posture.ParseQuery("acme failed root-access-key")
 	for b.Loop() {

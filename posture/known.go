@@ -22,7 +22,7 @@ func (f Fact[T]) partial() bool { return f.fromReport() || f.Source == SourceVir
 
 func (f Fact[T]) gapIs(r Reason) bool { return f.Gap != nil && f.Gap.Reason == r }
 
-// why is the gap of an unknown fact, and for one that was never asked that this way of looking does not ask it.
+// why is the gap of an unknown fact. One that was never asked for is ReasonNotOffered: this way of looking does not ask it.
 func (f Fact[T]) why() Gap {
 	if f.Gap != nil {
 		return *f.Gap

@@ -150,9 +150,6 @@ func (s Standing) Compare(o Standing) int {
 	)
 }
 
-// Less reports whether p is worse than o and so comes first; see [Posture.Compare].
-func (p Posture) Less(o Posture) bool { return p.Compare(o) < 0 }
-
 // Rank orders statuses: failures first, then what could not be judged, then the rest.
 func (s Status) Rank() int {
 	order := [...]Status{Failed, NotAvailable, StatusUnknown, Passed, NotApplicable}
@@ -172,9 +169,6 @@ func (f Finding) Compare(o Finding) int {
 		cmp.Compare(f.Account, o.Account),
 	)
 }
-
-// Less reports whether f is worse than o and so comes first; see [Finding.Compare].
-func (f Finding) Less(o Finding) bool { return f.Compare(o) < 0 }
 
 func (c Control) rank() int {
 	order := [...]Control{

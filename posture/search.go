@@ -39,9 +39,6 @@ func (q Query) Findings(p Posture) []Finding {
 	return found
 }
 
-// MatchFinding reports whether every word is found in the account or in this finding.
-func (q Query) MatchFinding(a Account, f Finding) bool { return f.isAll(q.beyond(a)) }
-
 // beyond returns the words that are not found in the account.
 func (q Query) beyond(a Account) []string {
 	if len(q.words) == 0 {
@@ -55,19 +52,6 @@ func (q Query) beyond(a Account) []string {
 		}
 	}
 	return rest
-}
-
-// Unmatched returns the words that are found nowhere in the postures, in the order they were typed: those worth a
-// suggestion. Words that are each found somewhere, but never together, are not among them.
-func (q Query) Unmatched(postures []Posture) []string {
-	var unmatched []string
-	for _, w := range q.words {
-		one := Query{words: []string{w}}
-		if !slices.ContainsFunc(postures, one.Match) {
-			unmatched = append(unmatched, w)
-		}
-	}
-	return unmatched
 }
 
 func (f Finding) isAll(words []string) bool {
@@ -201,22 +185,4 @@ func Paginate[T any](items []T, number, size int) Page[T] {
 		to = from + size
 	}
 	return Page[T]{Items: items[from:to:to], Number: number, Pages: pages, Total: len(items)}
-}
-
-// SortPostures puts the worst first; see [Posture.Compare]. What is compared is worked out once for each
-// posture.
-func SortPostures(postures []Posture) {
-	type standing struct {
-		Standing
-
-		posture Posture
-	}
-	ranked := make([]standing, len(postures))
-	for i, p := range postures {
-		ranked[i] = standing{p.Standing(), p}
-	}
-	slices.SortFunc(ranked, func(a, b standing) int { return a.Compare(b.Standing) })
-	for i, r := range ranked {
-		postures[i] = r.posture
-	}
 }

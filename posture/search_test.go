@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -71,13 +70,6 @@ func TestSearch(t *testing.T) {
 				t.Errorf("found %q, want %q", got, want)
 			}
 		})
-	}
-}
-
-func TestAWordFoundNowhereIsNamed(t *testing.T) {
-	got := posture.ParseQuery("shop failed bilings").Unmatched(estate())
-	if d := cmp.Diff([]string{"bilings"}, got); d != "" {
-		t.Error(d)
 	}
 }
 
