@@ -49,19 +49,31 @@ const (
 
 	// A limiter that AWS made to slow down opens again above this rate.
 	openAbove rate.Limit = 2000
+
+	tolerated = 0.05 // the share of refused calls at which the rate still grows
+	patience  = 8    // for how many windows a rate is kept that was lowered in vain
 )
 
-// limiter slows down when AWS throttles and recovers slowly, never beyond the rate that was set. Without a rate it is
-// open until AWS throttles, and then finds a rate that AWS takes.
+// limiter finds the rate that AWS takes, never beyond the one that was set. Without a rate it is open until AWS throttles.
+//
+// It counts the answers of a window. While AWS refuses hardly any the rate grows by a fifth; else it is lowered a little
+// below what AWS took, to see whether that helps. Where AWS counts calls it does, and the next window refuses hardly any or
+// takes as much as before. Where AWS throttles for reasons of its own, the share of refused calls stays: lowering the rate
+// again and again would take the scan to a standstill and please nobody, so it returns to where it was, and retries do the
+// rest.
 type limiter struct {
 	l     *rate.Limiter
 	full  rate.Limit
 	first rate.Limit    // where it begins when it was open and AWS throttles
 	turn  chan struct{} // held by the one call that waits for the rate: a changed rate counts for the next one at once
 
-	mu     sync.Mutex
-	sent   uint64 // calls so far
-	slowed uint64 // calls that were sent before it last slowed down
+	mu             sync.Mutex
+	sent           uint64     // calls so far
+	changed        uint64     // calls that were sent before the rate last changed: their answers tell nothing of it
+	asked, refused int        // answers in this window
+	above          rate.Limit // the rate before it was lowered, 0 where it was not
+	share          float64    // the share that AWS refused at that rate
+	keep           int        // windows left in which it is not lowered
 }
 
 func newLimiter(r rate.Limit, burst int) *limiter {
@@ -99,28 +111,61 @@ func (l *limiter) wait(ctx context.Context) (uint64, error) {
 	return l.sent, nil
 }
 
-// heard adapts the rate to the answer of a call. A throttled one takes a quarter away, unless it was sent before the rate
-// was last changed: one moment of throttling is one reason to slow down, however many calls were in it.
+// heard adapts the rate to the answer of a call.
 func (l *limiter) heard(call uint64, throttled bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.l.Limit()
-	switch {
-	case throttled && call <= l.slowed:
-	case throttled && now == rate.Inf:
-		l.slowed = l.sent
-		l.l.SetLimit(l.first)
-	case throttled:
-		l.slowed = l.sent
-		l.l.SetLimit(max(now*3/4, l.first/20))
-	case now == l.full:
-	case l.full != rate.Inf:
-		l.l.SetLimit(min(now+l.full/400, l.full))
-	case now > openAbove:
-		l.l.SetLimit(rate.Inf)
-	default:
-		l.l.SetLimit(now + max(now/200, l.first/200))
+	if now == rate.Inf && throttled {
+		l.set(l.first)
 	}
+	if now == rate.Inf || call <= l.changed {
+		return
+	}
+	l.asked++
+	if throttled {
+		l.refused++
+	}
+	if l.asked < window(now) {
+		return
+	}
+	share := float64(l.refused) / float64(l.asked)
+	l.asked, l.refused = 0, 0
+	switch {
+	case l.above > 0 && l.inVain(now, share):
+		l.keep = patience
+		l.set(l.above * 11 / 10)
+	case share <= tolerated:
+		l.set(now * 6 / 5)
+	case l.keep > 0:
+		l.keep--
+	default:
+		l.set(max(now/2, now*rate.Limit(1-share)*9/10, l.first/20))
+		l.above, l.share = now, share
+	}
+}
+
+// window is how many answers tell of a rate: those of a second, but enough to tell a third from a tenth.
+func window(r rate.Limit) int { return min(max(20, int(r)), 50) }
+
+// inVain reports whether lowering the rate did not help: of what AWS would take now if it counted calls, and if it refused
+// the same share of any, what it took is nearer to the latter.
+func (l *limiter) inVain(now rate.Limit, share float64) bool {
+	took := func(r rate.Limit, refused float64) float64 { return float64(r) * (1 - refused) }
+	counted, whatever := min(float64(now), took(l.above, l.share)), took(now, l.share)
+	return took(now, share) < (counted+whatever)/2
+}
+
+// set changes the rate. One that was open opens again where AWS takes much.
+func (l *limiter) set(to rate.Limit) {
+	if to = min(to, l.full); l.full == rate.Inf && to > openAbove {
+		to = rate.Inf
+	}
+	if to != l.l.Limit() {
+		l.l.SetLimit(to)
+		l.changed, l.asked, l.refused = l.sent, 0, 0
+	}
+	l.above = 0
 }
 
 func (p *pace) middleware(stack *middleware.Stack) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -64,13 +65,18 @@ func TestNoSecondHasMoreCallsThanTheRateAllows(t *testing.T) {
 	}
 }
 
-// server takes calls at a rate with a second's worth of burst, as AWS does.
+// server takes calls at a rate with a second's worth of burst, as AWS does. Of those it refuses a share whatever the rate.
 type server struct {
 	rate, tokens float64
 	at           time.Time
+	share        float64
+	random       *rand.Rand
 }
 
 func (s *server) refuses(now time.Time) bool {
+	if s.share > 0 && s.random.Float64() < s.share {
+		return true
+	}
 	s.tokens = min(s.rate, s.tokens+now.Sub(s.at).Seconds()*s.rate)
 	s.at = now
 	if s.tokens < 1 {
@@ -80,52 +86,80 @@ func (s *server) refuses(now time.Time) bool {
 	return false
 }
 
+// meet sends calls of a limiter to a server for a while, and counts those that it took and refused, and when.
+func meet(t *testing.T, l *limiter, s *server, d time.Duration) (taken, refused int, times []time.Time) {
+	t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	end := time.Now().Add(d)
+	for range 64 {
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				call, err := l.wait(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				times = append(times, time.Now())
+				no := s.refuses(time.Now())
+				mu.Unlock()
+				time.Sleep(20 * time.Millisecond)
+				l.heard(call, no)
+				mu.Lock()
+				if no {
+					refused++
+				} else {
+					taken++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return taken, refused, times
+}
+
 func TestTheRateFindsWhatAWSTakesAndRecoversWhenAWSDoes(t *testing.T) {
 	for _, set := range []float64{0, 100} {
-		t.Run(fmt.Sprintf("with %v set", set), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				l := newPace(set).limiters["STS.AssumeRoot"]
-				s := &server{rate: 20, tokens: 20, at: time.Now()}
-				var mu sync.Mutex
-				run := func(d time.Duration) (taken, refused int) {
-					var wg sync.WaitGroup
-					end := time.Now().Add(d)
-					for range 64 {
-						wg.Go(func() {
-							for time.Now().Before(end) {
-								call, err := l.wait(t.Context())
-								if err != nil {
-									t.Error(err)
-									return
-								}
-								mu.Lock()
-								no := s.refuses(time.Now())
-								mu.Unlock()
-								time.Sleep(20 * time.Millisecond)
-								l.heard(call, no)
-								mu.Lock()
-								if no {
-									refused++
-								} else {
-									taken++
-								}
-								mu.Unlock()
-							}
-						})
+		for _, takes := range []float64{5, 20, 45} {
+			t.Run(fmt.Sprintf("with %v set and %v taken", set, takes), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l := newPace(set).limiters["STS.AssumeRoot"]
+					s := &server{rate: takes, tokens: takes, at: time.Now()}
+					meet(t, l, s, 20*time.Second) // it finds the rate
+					taken, refused, _ := meet(t, l, s, time.Minute)
+					if float64(taken) < takes*60*0.75 || refused > taken/5 {
+						t.Errorf("of %v calls that AWS takes in a minute %d were made, and %d refused", takes*60, taken, refused)
 					}
-					wg.Wait()
-					return taken, refused
+					s.rate = 10_000
+					meet(t, l, s, time.Minute)
+					taken, _, _ = meet(t, l, s, 10*time.Second)
+					if want := 10 * 90; taken < want {
+						t.Errorf("a minute after AWS recovered %d calls are made in ten seconds, want %d", taken, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestARateThatIsLoweredInVainIsNotLoweredToAStandstill(t *testing.T) {
+	for _, c := range []struct{ set, takes, share float64 }{{50, 50, 0.3}, {0, 50, 0.3}, {200, 1000, 0.1}, {0, 20, 0.3}, {20, 1000, 0.5}} {
+		t.Run(fmt.Sprintf("with %v set, %v taken and %v refused whatever the rate", c.set, c.takes, c.share), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newPace(c.set).limiters["STS.AssumeRoot"]
+				s := &server{rate: c.takes, tokens: c.takes, at: time.Now(), share: c.share, random: rand.New(rand.NewPCG(1, 2))}
+				taken, _, times := meet(t, l, s, time.Minute)
+				most := c.takes
+				if c.set > 0 {
+					most = min(most, c.set*(1-c.share))
+					if got := busiest(times); float64(got) > c.set*1.01+2 {
+						t.Errorf("%d calls in one second", got)
+					}
 				}
-				run(20 * time.Second) // it finds the rate
-				taken, refused := run(60 * time.Second)
-				if taken < 20*60*75/100 || refused > taken/5 {
-					t.Errorf("of %d calls that AWS takes in a minute %d were made, and %d refused", 20*60, taken, refused)
-				}
-				s.rate = 10_000
-				run(60 * time.Second)
-				taken, _ = run(10 * time.Second)
-				if want := 10 * 90; taken < want {
-					t.Errorf("a minute after AWS recovered %d calls are made in ten seconds, want %d", taken, want)
+				if want := most * 60 / 2; float64(taken) < want {
+					t.Errorf("%d calls were taken in a minute, want %.0f", taken, want)
 				}
 			})
 		})
@@ -133,9 +167,9 @@ func TestTheRateFindsWhatAWSTakesAndRecoversWhenAWSDoes(t *testing.T) {
 }
 
 func TestOneMomentOfThrottlingSlowsDownOnce(t *testing.T) {
-	l := newPace(100).limiters["STS.AssumeRoot"]
+	l := newPace(0).limiters["STS.AssumeRoot"]
 	var calls []uint64
-	for range 2 {
+	for range 100 {
 		call, err := l.wait(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -145,8 +179,8 @@ func TestOneMomentOfThrottlingSlowsDownOnce(t *testing.T) {
 	for _, call := range calls {
 		l.heard(call, true)
 	}
-	if got, want := float64(l.l.Limit()), 100*slack*3/4; got < want-0.01 || got > want+0.01 {
-		t.Errorf("two calls of one moment slow down to %v", got)
+	if got := l.l.Limit(); got != l.first {
+		t.Errorf("a hundred calls of one moment slow down to %v", got)
 	}
 }
 
