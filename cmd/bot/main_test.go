@@ -54,7 +54,7 @@ func TestStories(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"aws": orderAWS, "slack": orderSlack, "log": writeLog, "tamper": tamper, "jsonpath": jsonPath, "status": wantStatus, "beat": beat,
-			"well": well, "posted": posted,
+			"well": well, "posted": posted, "published": published, "private": private, "head": publish,
 		},
 	})
 }
@@ -180,6 +180,16 @@ func orderSlack(ts *testscript.TestScript, _ bool, args []string) {
 			c.Shared, c.Members = true, []string{slacksim.BotUserID}
 		}
 		s.workspace.AddChannel(c)
+	case "command":
+		body, err := json.Marshal(map[string]string{"user": args[1], "channel": args[2], "command": "/rootcheck", "text": strings.Join(args[3:], " ")})
+		ts.Check(err)
+		req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "http://localhost/control/slack/command", bytes.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		s.workspace.Control().ServeHTTP(answer, req)
+		if answer.Code != http.StatusOK {
+			ts.Fatalf("the workspace refused: %s", answer.Body)
+		}
 	default:
 		ts.Fatalf("no such order: %s", args[0])
 	}
@@ -275,6 +285,11 @@ func well(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func posted(ts *testscript.TestScript, _ bool, args []string) {
+	found(ts, args[0], args[1])
+}
+
+// found is the text of a message of the bot in a channel with these words, as soon as there is one.
+func found(ts *testscript.TestScript, channel, words string) (text string) {
 	s := staged(ts)
 	soon(ts, func() error {
 		answer := httptest.NewRecorder()
@@ -290,13 +305,47 @@ func posted(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		for _, c := range state.Channels {
 			for _, m := range c.Messages {
-				if c.ID == args[0] && m.User == slacksim.BotUserID && strings.Contains(m.Text, args[1]) {
+				if c.ID == channel && m.User == slacksim.BotUserID && strings.Contains(m.Text, words) {
+					text = m.Text
 					return nil
 				}
 			}
 		}
-		return fmt.Errorf("nothing like %q stands in %s", args[1], args[0])
+		return fmt.Errorf("nothing like %q stands in %s", words, channel)
 	})
+	return text
+}
+
+// published copies the audit log's head out of the channel, as a person would: published FILE.
+func published(ts *testscript.TestScript, _ bool, args []string) {
+	parts := strings.Split(found(ts, slacksim.ChannelRoot, "bot audit verify --head"), "```")
+	if len(parts) != 3 {
+		ts.Fatalf("no head stands in a block of its own: %q", parts)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(parts[1]), 0o600))
+}
+
+// publish signs the head of a database with its key file and keeps it as a published one: head FILE.
+func publish(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, file := context.Background(), ts.MkAbs(args[0])
+	signer, err := audit.ParseSigner(ts.ReadFile(args[0] + ".audit-key"))
+	ts.Check(err)
+	st, err := store.Open(ctx, store.Config{URL: file, Now: time.Now})
+	ts.Check(err)
+	head, err := st.Head(ctx)
+	ts.Check(err)
+	signed, err := signer.SignHead(head, time.Now())
+	ts.Check(err)
+	ts.Check(errors.Join(st.SaveHead(ctx, signed), st.Close()))
+}
+
+// private wants a file that nobody but its owner may read: private FILE.
+func private(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if info.Mode().Perm() != 0o600 {
+		ts.Fatalf("%s has the mode %v", args[0], info.Mode())
+	}
 }
 
 // soon asks until the answer is no error, for at most 40 s: a heartbeat comes every 15.

@@ -14,11 +14,11 @@ func Audit(w io.Writer, v app.Verified) error {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	switch {
 	case v.OK():
-		line("The audit log is whole: %s records.", number(int(v.Records)))
+		line("The audit log is whole: %s.", count(int(v.Records), "record"))
 	case v.Report.OK():
-		line("The audit log is whole, and its signing key is in doubt: %s records.", number(int(v.Records)))
+		line("The audit log is whole, and its signing key is in doubt: %s.", count(int(v.Records), "record"))
 	default:
-		line("The audit log was TAMPERED WITH: %s records read, %d findings.", number(int(v.Records)), len(v.Findings))
+		line("The audit log was TAMPERED WITH: %s read, %s.", count(int(v.Records), "record"), count(len(v.Findings), "finding"))
 	}
 	for _, said := range []string{v.Shorter, v.KeyDoubt} {
 		if said != "" {
@@ -40,7 +40,7 @@ func Audit(w io.Writer, v app.Verified) error {
 	}
 	switch {
 	case v.Unchecked != "":
-		line("The %d published heads were not checked: %s.", v.Published, clean(v.Unchecked))
+		line("The published heads were not checked: %s.", clean(v.Unchecked))
 	case given == 0:
 		line("No head has been published yet.")
 	}
@@ -56,4 +56,12 @@ func Audit(w io.Writer, v app.Verified) error {
 		line("Heads witness every record.")
 	}
 	return out.Flush()
+}
+
+// count is so many of a thing.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return number(n) + " " + thing
 }
