@@ -38,9 +38,13 @@ type Server struct {
 	Required bool
 	// Settings are settings of the server that is started, such as "fsync=off".
 	Settings []string
+	// Memory keeps the files of the server that is started in memory, where there is room for them: a database is made
+	// and dropped in a tenth of the time. It is for a server of which nobody wants that it outlives a loss of power.
+	Memory bool
 
 	once sync.Once
 	url  string // of a database to create others from
+	copy string // how a database is copied fastest
 	why  string // why there is none
 	stop func() error
 }
@@ -89,7 +93,7 @@ func (s *Server) create(tb testing.TB, template string) string {
 	name := "test_" + strings.ToLower(rand.Text())
 	create := "CREATE DATABASE " + name
 	if template != "" {
-		create += " TEMPLATE " + pgx.Identifier{template}.Sanitize()
+		create += " TEMPLATE " + pgx.Identifier{template}.Sanitize() + s.copy
 	}
 	if err = do(ctx, s.url, create); err != nil {
 		tb.Fatal(err)
@@ -113,17 +117,35 @@ func do(ctx context.Context, address, statement string) error {
 }
 
 func (s *Server) begin(ctx context.Context) {
-	if s.url = s.Address; s.url != "" {
-		return
+	if s.url = s.Address; s.url == "" {
+		bin := binaries()
+		if bin == "" {
+			s.why = "no initdb on this machine; install postgresql, or set ROOTCHECK_TEST_POSTGRES"
+			return
+		}
+		if err := s.run(ctx, bin); err != nil {
+			s.why = "PostgreSQL did not start: " + err.Error()
+			return
+		}
 	}
-	bin := binaries()
-	if bin == "" {
-		s.why = "no initdb on this machine; install postgresql, or set ROOTCHECK_TEST_POSTGRES"
-		return
+	if err := s.learn(ctx); err != nil {
+		s.why = "PostgreSQL does not tell its version: " + err.Error()
 	}
-	if err := s.run(ctx, bin); err != nil {
-		s.why = "PostgreSQL did not start: " + err.Error()
+}
+
+// learn finds out how a database is copied fastest. Copying its files, which versions before 15 do without being told,
+// takes a fifth of the time of writing each block to the log.
+func (s *Server) learn(ctx context.Context) error {
+	db, err := pgx.Connect(ctx, s.url)
+	if err != nil {
+		return err
 	}
+	var chooses bool
+	err = db.QueryRow(ctx, "SELECT current_setting('server_version_num')::int >= 150000").Scan(&chooses)
+	if chooses {
+		s.copy = " STRATEGY FILE_COPY"
+	}
+	return errors.Join(err, db.Close(ctx))
 }
 
 // Program returns the path of a program that comes with the server, such as pg_dump, or just its name where no server is
@@ -144,7 +166,7 @@ func binaries() string {
 
 func (s *Server) run(ctx context.Context, bin string) error {
 	// Not in the usual temporary folder of a test: the path of a socket must be short, and its user another.
-	dir, err := os.MkdirTemp("/tmp", "rootcheck-pg")
+	dir, err := os.MkdirTemp(s.folder(), "rootcheck-pg")
 	if err != nil {
 		return err
 	}
@@ -196,6 +218,16 @@ func answering(ctx context.Context, address string) (err error) {
 		<-poll.C
 	}
 	return err
+}
+
+// folder is where the server's files go.
+func (s *Server) folder() string {
+	const memory, room = "/dev/shm", 2 << 30
+	var free syscall.Statfs_t
+	if s.Memory && syscall.Statfs(memory, &free) == nil && uint64(free.Bavail)*uint64(free.Bsize) > room { //nolint:gosec,unconvert // the sizes differ between systems
+		return memory
+	}
+	return "/tmp"
 }
 
 // unprivileged is how to run a server that refuses to run as root.

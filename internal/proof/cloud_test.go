@@ -14,13 +14,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // This file is the way from the real SDK to many simulated organizations at once. The SDK is told where AWS is by its
 // environment, of which a process has one, so that each organization has a place on one server, and each place has
 // profiles of its own in the one file that all share.
 
-const places = 64
+const places = 48
 
 // cloud is the one server.
 type cloud struct {
@@ -28,8 +29,9 @@ type cloud struct {
 	dir    string // of the profiles
 	free   chan int
 
-	mu sync.Mutex
-	at [places]http.Handler
+	mu     sync.Mutex
+	at     [places]http.Handler
+	knocks [places]func(action string) // before a call is answered
 }
 
 // The doors of a place: the operator's identity, the lab's root user and the lab's reader.
@@ -40,7 +42,9 @@ var theCloud *cloud
 // startCloud is called once, before any test.
 func startCloud(doors map[string][2]string) (*cloud, error) {
 	c := &cloud{free: make(chan int, places)}
-	c.server = httptest.NewServer(c)
+	c.server = httptest.NewUnstartedServer(c)
+	c.server.Config.IdleTimeout = time.Second // each edge that is made anew leaves its connections open
+	c.server.Start()
 	dir, err := os.MkdirTemp("", "rootcheck-proof")
 	if err != nil {
 		return nil, err
@@ -77,14 +81,29 @@ func (c *cloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.mu.Lock()
-	h := c.at[place]
+	h, knock := c.at[place], c.knocks[place]
 	c.mu.Unlock()
 	if h == nil {
 		http.NotFound(w, r)
 		return
 	}
 	r.URL.Path = "/" + rest
+	if knock != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the caller is gone
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		knock(actionOf(r, body))
+	}
 	h.ServeHTTP(w, r)
+}
+
+// before calls f with the action of each call to a place before it is answered; nil ends that.
+func (c *cloud) before(place int, f func(action string)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.knocks[place] = f
 }
 
 // occupy takes a place for the length of a test.

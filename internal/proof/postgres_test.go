@@ -15,7 +15,8 @@ import (
 var postgres = &pgtest.Server{
 	Address:  os.Getenv("ROOTCHECK_TEST_POSTGRES"),
 	Required: os.Getenv("ROOTCHECK_REQUIRE_POSTGRES") == "1",
-	Settings: []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off"},
+	Settings: []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_wal_size=256MB", "max_connections=800", "autovacuum=off"},
+	Memory:   true,
 }
 
 func TestMain(m *testing.M) {

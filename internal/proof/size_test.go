@@ -36,8 +36,8 @@ func pick[T any](tb testing.TB, ofQuick, ofFull, ofLong T) T {
 	return []T{ofQuick, ofFull, ofLong}[sizeOf(tb)]
 }
 
-// atOnce is how many lives are lived at once. They spend part of their time waiting for the simulator.
-func atOnce() int { return min(12*runtime.GOMAXPROCS(0), places-8) }
+// atOnce is how many lives are lived at once. They spend most of their time waiting for AWS's reports.
+func atOnce() int { return min(20*runtime.GOMAXPROCS(0), places-8) }
 
 func must[T any](tb testing.TB) func(T, error) T {
 	tb.Helper()

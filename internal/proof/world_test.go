@@ -243,6 +243,7 @@ type process struct {
 	st       *store.Store
 	s        *commands.Service
 	edge     edge
+	renewed  time.Time // when the edge was made
 	queue    commands.Queue
 	ledger   commands.Ledger
 	handlers map[string]commands.Handler
@@ -286,6 +287,7 @@ func (p *process) renew() {
 	})
 	ok(w.t, err)
 	p.edge.renew(auditor, remediator)
+	p.renewed = w.clock.Now()
 }
 
 // settle does what is due until nothing is, or the process dies.
@@ -294,7 +296,9 @@ func (p *process) settle() {
 	if p.m.isDead() {
 		return
 	}
-	p.renew()
+	if p.w.clock.Now().Sub(p.renewed) > time.Minute {
+		p.renew() // the limiters have filled up again, had this minute been a real one
+	}
 	ctx, stop := context.WithTimeout(p.ctx, time.Minute)
 	defer stop()
 	worker := commands.NewWorker(p.queue, p.ledger, p.handlers, p.w.clock.Now, p.w.log)
