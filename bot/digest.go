@@ -239,6 +239,9 @@ func rowLine(v voice, r commands.Row, names int) string {
 	case len(failing) > 0:
 	case len(r.Gaps) > 0:
 		said = v.say("row.gaps", arg{"Count": len(r.Gaps)})
+		if s := lastKnown(v, firsts(r.Before, 1)); s != "" {
+			said += " · " + s
+		}
 	case r.NoAccess:
 		said = v.say("row.no_access")
 	default:
@@ -339,8 +342,8 @@ func requestArgs(v voice, r remediation.Request) arg {
 	}
 }
 
-// digestThread is the rest: the organizational units, which sum up what no thread has room for, and then the failing
-// accounts that had no room above.
+// digestThread is the rest: the organizational units, which sum up what no thread has room for, then the failing accounts
+// that had no room above, and those that could not be looked at.
 func digestThread(v voice, d commands.Digest, shown int) []message {
 	var lines []string
 	if units := unitLines(v, d.Units); len(units) > 0 {
@@ -348,6 +351,12 @@ func digestThread(v voice, d commands.Digest, shown int) []message {
 		lines = append(lines, units...)
 	}
 	for _, r := range d.Failing[min(shown, len(d.Failing)):] {
+		lines = append(lines, strings.Replace(rowLine(v, r, shortName), "\n", " · ", 1))
+	}
+	if len(d.Unread) > 0 {
+		lines = append(lines, "*"+v.say("digest.unread", arg{"Count": d.Coverage.Listed - d.Coverage.Scanned})+"*")
+	}
+	for _, r := range d.Unread {
 		lines = append(lines, strings.Replace(rowLine(v, r, shortName), "\n", " · ", 1))
 	}
 	parts := chunk(lines, threadRoom)

@@ -45,6 +45,9 @@ func findingBlocks(v voice, a commands.AccountView) []slack.Block {
 	if s := gapLines(v, gaps); s != "" {
 		blocks = append(blocks, small(s))
 	}
+	if s := lastKnown(v, a.Look.LastKnown()); s != "" {
+		blocks = append(blocks, small(s))
+	}
 	for _, m := range firsts(a.Mutes, 5) {
 		about := v.say("about.unmute", arg{"Control": title(v, m.Control)})
 		unmute := button(actUnmute+":"+string(m.Control), place{acc.Source, acc.ID, string(m.Control)}.value(), v.say("button.unmute"), about)

@@ -13,8 +13,12 @@ import (
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
-// failingRows is how many failing accounts a digest carries. FailingAll counts them all.
-const failingRows = 200
+// failingRows is how many failing accounts a digest carries. FailingAll counts them all. unreadRows is how many it carries
+// that could not be looked at; the coverage counts those.
+const (
+	failingRows = 200
+	unreadRows  = 50
+)
 
 // Digest is what a digest says now, from the store. It writes nothing: [Service.DigestPosted] does, once it stands in the
 // channel. Its size grows with what fails worst and what changed, and not with accounts.
@@ -29,7 +33,7 @@ func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
 	d.Since = since
 	told := newMerge(before)
 	defer told.close()
-	var worst []posture.Standing
+	var worst, unread []posture.Standing
 	e, err := s.estate(ctx, func(l Look, p posture.Posture) {
 		if !since.IsZero() {
 			d.Changes = append(d.Changes, told.upTo(l)...)
@@ -38,6 +42,9 @@ func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
 			if w == posture.WorkflowSuppressed {
 				d.Muted++
 			}
+		}
+		if _, scanned := p.Scanned(); !scanned && len(unread) < unreadRows {
+			unread = append(unread, p.Standing())
 		}
 		failing := len(p.Failing())
 		if failing == 0 {
@@ -62,6 +69,9 @@ func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
 	posture.SortDifferences(d.Changes)
 	slices.SortFunc(worst, posture.Standing.Compare)
 	if d.Failing, err = s.rows(ctx, e, worst[:min(len(worst), failingRows)]); err != nil {
+		return d, err
+	}
+	if d.Unread, err = s.rows(ctx, e, unread); err != nil {
 		return d, err
 	}
 	d.Coverage, d.Counts = e.coverage, e.counts

@@ -175,7 +175,7 @@ func (e *estate) row(l Look) Row {
 	seen := l.Evidence.Blocked
 	return Row{
 		Account: p.Account, Failed: p.Failing(), Gaps: p.Blind(), Open: e.open[at], Blocked: e.blocked[at] || seen.Known() && seen.Value,
-		NoAccess: p.Grade() == posture.GradeNoCredentials, At: p.At,
+		Before: l.LastKnown(), NoAccess: p.Grade() == posture.GradeNoCredentials, At: p.At,
 	}
 }
 

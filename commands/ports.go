@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -258,6 +259,22 @@ type Look struct {
 	// Workflow is what people were told of each finding, as the store has it. Saving a look ignores it: the store works it
 	// out from the findings that went before.
 	Workflow map[posture.Control]posture.Workflow `json:"-"`
+	// Before is the last judgement of each finding that cannot be told now, where there was one, as the store has it. It
+	// was so when it was read, its At, and is never taken for what is so now. Saving a look ignores it, too.
+	Before map[posture.Control]posture.Finding `json:"-"`
+}
+
+// LastKnown are the judgements of Before that people look for while an account cannot be read: what failed then, and
+// whether there was a key or MFA. Worst first.
+func (l Look) LastKnown() []posture.Finding {
+	var known []posture.Finding
+	for _, f := range l.Before {
+		if f.Status == posture.Failed || f.Status == posture.Passed && (f.Control == posture.RootAccessKey || f.Control == posture.RootMFA) {
+			known = append(known, f)
+		}
+	}
+	slices.SortFunc(known, posture.Finding.Compare)
+	return known
 }
 
 // Inspector looks at AWS and can change nothing.

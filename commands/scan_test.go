@@ -50,6 +50,44 @@ func TestAScanSeesEverythingAndSaysWhatItCouldNot(t *testing.T) {
 	}
 }
 
+func TestAnAccountThatCannotBeReadAnyMoreShowsWhatWasLastReadAndCountsItForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	seen := func() commands.Look {
+		t.Helper()
+		v, err := w.s.View(t.Context(), "acme", member)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Look
+	}
+	was, read := seen().Evidence.AccessKeys, w.now()
+	w.pass(72 * time.Hour)
+	w.at(func() { w.accounts[member].gap = &posture.Gap{Reason: posture.ReasonDenied} })
+	run := w.scan()
+	if !was.Known() || !was.Value || run.Failed != 1 {
+		t.Fatalf("%+v, then %+v", was, run)
+	}
+	l := seen()
+	known := l.LastKnown()
+	if len(known) == 0 || known[0].Control != posture.RootAccessKey || known[0].Status != posture.Failed || known[0].At.After(read) {
+		t.Errorf("what was last read is %+v", known)
+	}
+	for _, f := range l.Findings {
+		if f.Status == posture.Passed || f.Status == posture.Failed {
+			t.Errorf("%s is %s of an account that could not be read", f.Control, f.Status)
+		}
+	}
+	d, err := w.s.Digest(t.Context(), w.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Unread) != 1 || d.Unread[0].Account.ID != member || len(d.Unread[0].Before) == 0 || d.Coverage.Why[posture.ReasonDenied] != 1 {
+		t.Errorf("the digest tells of %+v and %+v", d.Unread, d.Coverage)
+	}
+}
+
 func TestAnAccountThatWasThrottledIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -90,9 +90,10 @@ type Row struct {
 	Account  posture.Account
 	Failed   []posture.Finding // worst first
 	Gaps     []posture.Finding
-	Open     int  // open requests
-	Blocked  bool // our quarantine is attached
-	NoAccess bool // the root user has no credentials at all: the best there is
+	Before   []posture.Finding // what was last known of the gaps, see [Look.LastKnown]; worst first
+	Open     int               // open requests
+	Blocked  bool              // our quarantine is attached
+	NoAccess bool              // the root user has no credentials at all: the best there is
 	At       time.Time
 }
 
@@ -154,6 +155,7 @@ type Digest struct {
 	Units      map[string]int // failed findings by organizational unit
 	Failing    []Row          // worst first, at most as many as fit; the rest is in the thread
 	FailingAll int
+	Unread     []Row                 // accounts that could not be looked at, the first of them
 	Pending    []remediation.Request // second confirmations
 	Watching   []remediation.Request // by end of the watch
 	Waiting    []Owner               // owners who have not answered

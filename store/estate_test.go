@@ -170,11 +170,22 @@ func TestFindingsAreFollowedFromRunToRun(t *testing.T) {
 					t.Errorf("seen as %s, it is %q, want %q", status, got, want)
 				}
 			}
+			before := func() posture.Finding {
+				return must[commands.Look](t)(s.Look(t.Context(), "acme", account)).Before[posture.RootMFA]
+			}
 			save(posture.Failed, posture.WorkflowNew)
 			ok(t, s.Notify(t.Context(), []posture.FindingKey{{Source: "acme", Account: account, Control: posture.RootMFA}}))
 			save(posture.Failed, posture.WorkflowNotified)
+			read := c.Now()
 			save(posture.NotAvailable, posture.WorkflowNotified)
+			save(posture.NotAvailable, posture.WorkflowNotified)
+			if got := before(); got.Status != posture.Failed || !got.At.Equal(read) {
+				t.Errorf("while it cannot be told, it was last known as %+v", got)
+			}
 			save(posture.Failed, posture.WorkflowNotified)
+			if got := before(); got.Control != "" {
+				t.Errorf("while it can be told, %+v is remembered", got)
+			}
 			save(posture.NotAvailable, posture.WorkflowNotified)
 			save(posture.Passed, posture.WorkflowResolved)
 			save(posture.NotAvailable, posture.WorkflowResolved)
