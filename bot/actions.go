@@ -286,7 +286,7 @@ func (b *Bot) showSteps(ctx context.Context, c call, value string) error {
 // showAccount answers with the account's card, for this person only.
 func (b *Bot) showAccount(ctx context.Context, c call, p place) error {
 	a, err := b.verbs.Account(ctx, c.actor, string(p.Account))
-	return b.reply(ctx, c, err, func() message { return card(c.v, a) })
+	return b.reply(ctx, c, err, func() message { return b.cardIn(ctx, c.v, a) })
 }
 
 func (b *Bot) unmute(ctx context.Context, c call, p place) error {

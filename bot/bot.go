@@ -118,10 +118,10 @@ type Bot struct {
 	tongues map[string]tongue // by user
 }
 
-// tongue is a person's locale and until when it is believed.
+// tongue is a person's locale and name, and until when they are believed.
 type tongue struct {
-	locale string
-	until  time.Time
+	locale, name string
+	until        time.Time
 }
 
 // New puts the edge together. The workspace is also the [commands.Directory] that the verbs ask.
@@ -220,31 +220,52 @@ func (b *Bot) voice(locale string) voice {
 	return b.say.speak(or(locale, b.ws.cfg.Locale), b.ws.cfg.Now())
 }
 
-// tongueFor is how long a person's locale is believed.
+// tongueFor is how long a person's locale and name are believed.
 const tongueFor = 10 * time.Minute
 
 // voiceOf is the voice in a person's own language. Where Slack does not tell, it is the channel's.
 func (b *Bot) voiceOf(ctx context.Context, user string) voice {
+	return b.voice(b.tongueOf(ctx, user).locale)
+}
+
+// naming is the voice with the names of people whom it is to name without ringing them.
+func (b *Bot) naming(ctx context.Context, v voice, users ...string) voice {
+	v.names = map[string]string{}
+	for _, u := range users {
+		if u != "" {
+			v.names[u] = b.tongueOf(ctx, u).name
+		}
+	}
+	return v
+}
+
+// cardIn draws an account's card in a voice. Its owner is named, and not rung each time that the card is posted.
+func (b *Bot) cardIn(ctx context.Context, v voice, a commands.AccountView) message {
+	return card(b.naming(ctx, v, a.Owner.User), a)
+}
+
+func (b *Bot) tongueOf(ctx context.Context, user string) tongue {
 	now := b.ws.cfg.Now()
 	b.mu.Lock()
 	t, ok := b.tongues[user]
 	b.mu.Unlock()
 	if ok && now.Before(t.until) {
-		return b.voice(t.locale)
+		return t
 	}
 	ctx, stop := context.WithTimeout(ctx, time.Second)
 	defer stop()
 	p, err := b.ws.Person(ctx, user)
 	if err != nil {
-		return b.voice(t.locale)
+		return t
 	}
+	t = tongue{locale: p.Locale, name: p.Name, until: now.Add(tongueFor)}
 	b.mu.Lock()
 	if len(b.tongues) > 10_000 {
 		clear(b.tongues)
 	}
-	b.tongues[user] = tongue{locale: p.Locale, until: now.Add(tongueFor)}
+	b.tongues[user] = t
 	b.mu.Unlock()
-	return b.voice(p.Locale)
+	return t
 }
 
 // lock makes whoever draws the same message wait for each other.

@@ -41,6 +41,9 @@ func card(v voice, a commands.AccountView) message {
 		}
 		blocks = append(blocks, keyBlocks(v, a, k)...)
 	}
+	if a.Block.Kept {
+		blocks = append(blocks, para(v.say("block.kept")))
+	}
 	blocks = append(blocks, findingBlocks(v, a)...)
 	blocks = append(blocks, ownerBlocks(v, a)...)
 	for _, r := range firsts(a.Ended, 3) {
@@ -287,13 +290,19 @@ func waysLine(v voice, a commands.AccountView, k commands.KeyView) string {
 
 // ended is one line on a request that is over.
 func ended(v voice, r remediation.Request) string {
-	by := ""
-	if r.EndedBy != nil {
-		by = " " + v.say("ended.by", arg{"By": user(r.EndedBy.User)})
+	said := []string{v.say("ended", arg{"Key": keyName(v, r.Key), "State": v.say(stateTitle(r)), "When": v.when(r.Since)})}
+	first, last := r.Shut(), r.Present()
+	said = append(said, taken(v, r, first))
+	if last.At != first.At || last.Act != first.Act {
+		said = append(said, taken(v, r, last))
 	}
-	return v.say("ended", arg{
-		"Key": keyName(v, r.Key), "State": v.say(stateTitle(r)), "When": v.when(r.Since), "Asked": user(r.Opener.User),
-	}) + by
+	switch {
+	case r.EndedBy != nil:
+		said = append(said, v.say("ended.by", arg{"By": user(r.EndedBy.User)}))
+	case r.Off.With != "" || r.Note == remediation.NoteGoneNewKey:
+		said = append(said, note(v, r, r.Note))
+	}
+	return strings.Join(said, " ")
 }
 
 func firsts[T any](s []T, n int) []T { return s[:min(n, len(s))] }

@@ -108,7 +108,7 @@ func constants(t *testing.T, pkg, typ string) []string {
 }
 
 func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
-	want := map[string][]string{
+	vocabulary := map[string][]string{
 		"refusal.":  append(constants(t, "commands", "RefusalCode"), constants(t, "remediation", "RefusalCode")...),
 		"note.":     constants(t, "remediation", "Note"),
 		"gate.":     constants(t, "remediation", "Gate"),
@@ -125,7 +125,7 @@ func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
 	}
 	for _, lang := range []string{"en", "ko"} {
 		said := sentences(t, lang)
-		for prefix, words := range want {
+		for prefix, words := range vocabulary {
 			for _, w := range words {
 				if said[prefix+w] == "" {
 					t.Errorf("%s: there is no sentence %s%s", lang, prefix, w)
@@ -135,13 +135,19 @@ func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
 		for _, s := range remediation.States() {
 			for _, m := range allMeans() {
 				r := remediation.Request{State: s, Means: m}
-				if said[stateTitle(r)] == "" || said[stateTitle(r)+".done"] == "" || said[wanted(r)] == "" {
+				if said[stateTitle(r)] == "" || said[stateTitle(r)+".done"] == "" {
 					t.Errorf("%s: state %s by %s is not told in full", lang, s, m)
 				}
 			}
 		}
-		for _, a := range []remediation.Act{remediation.ActDeactivate, remediation.ActReactivate, remediation.ActLift, remediation.ActDelete} {
+		for _, a := range []remediation.Act{"", remediation.ActDeactivate, remediation.ActReactivate, remediation.ActLift, remediation.ActDelete} {
 			for _, m := range allMeans() {
+				if said[want(a, m)] == "" {
+					t.Errorf("%s: what is asked for by %s %s has no words", lang, a, m)
+				}
+				if a == "" {
+					continue
+				}
 				if said["consequence."+string(a)+"."+string(m)] == "" {
 					t.Errorf("%s: what %s by %s comes to is not told", lang, a, m)
 				}

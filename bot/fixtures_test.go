@@ -77,13 +77,38 @@ func request(s remediation.State, m remediation.Means) remediation.Request {
 	if s.Pending() || s == remediation.AwaitingOwner || s == remediation.AwaitingOwnerDelete || s == remediation.Lifted {
 		r.Deadline = noon().Add(23 * time.Hour)
 	}
-	if !s.Pending() && s != remediation.Rejected {
+	if !s.Pending() && s != remediation.Rejected && s != remediation.Inactive {
 		r.Approvals = []remediation.Approval{{By: remediation.Person{User: ben}, At: noon().Add(-90 * time.Minute)}}
 	}
+	r.Steps = stepsOf(s, r)
 	if m == remediation.MeansOrganization {
 		r.BlockHeld = s == remediation.Inactive
 	}
 	return r
+}
+
+// stepsOf are the steps that a request in a state has behind it: ana asked, and ben confirmed what is not pending.
+func stepsOf(s remediation.State, r remediation.Request) []remediation.Step {
+	confirmed := []remediation.Approval{{By: remediation.Person{User: ben}, At: noon().Add(-90 * time.Minute)}}
+	first := remediation.Step{Act: remediation.ActDeactivate, By: r.Opener, Reason: r.Reason, At: r.OpenedAt, Approvals: confirmed}
+	acts := map[remediation.State]remediation.Act{
+		remediation.ReactivateRequested: remediation.ActReactivate, remediation.Reactivating: remediation.ActReactivate,
+		remediation.Restored: remediation.ActReactivate, remediation.LiftRequested: remediation.ActLift,
+		remediation.Lifting: remediation.ActLift, remediation.Lifted: remediation.ActLift,
+		remediation.DeleteRequested: remediation.ActDelete, remediation.DeleteApproved: remediation.ActDelete,
+		remediation.Deleting: remediation.ActDelete, remediation.AwaitingOwnerDelete: remediation.ActDelete,
+		remediation.Deleted: remediation.ActDelete, remediation.Verified: remediation.ActDelete,
+		remediation.VerifiedWithAlarm: remediation.ActDelete,
+	}
+	act, more := acts[s]
+	if !more {
+		first.Approvals = r.Approvals
+		if s == remediation.Inactive || s == remediation.Reactivated {
+			first.Approvals = confirmed
+		}
+		return []remediation.Step{first}
+	}
+	return []remediation.Step{first, {Act: act, By: r.Requester, Reason: r.Reason, At: r.OpenedAt.Add(time.Hour), Approvals: r.Approvals}}
 }
 
 // notes are what a request usually last heard in a state.

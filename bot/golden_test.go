@@ -90,12 +90,39 @@ func cards(v voice, name string) []drawn {
 		Evidence: posture.Evidence{Account: theAccount(name), At: noon()},
 		Findings: []posture.Finding{{Control: posture.RootMFA, Status: posture.NotApplicable, Code: posture.CodeNoCredentials}},
 	}}
+	all = append(all, sharedBlock(v, name)...)
 	nobody := account(name, remediation.MeansGuided)
 	nobody.Owner = commands.Owner{}
 	claimed := account(name, remediation.MeansGuided)
 	claimed.Owner = commands.Owner{Claim: olive, ClaimBy: ben}
 	return append(all, ofMessage("watch over under a block", card(v, over)), ofMessage("two keys, paused, dry, muted", card(v, two)),
 		ofMessage("no credentials at all", card(v, best)), ofMessage("no owner", card(v, nobody)), ofMessage("claimed owner", card(v, claimed)))
+}
+
+// sharedBlock draws what becomes of a block that is not one request's alone.
+func sharedBlock(v voice, name string) []drawn {
+	with := remediation.Off{With: "r-2", Step: stepsOf(remediation.Restored, request(remediation.Restored, remediation.MeansOrganization))[1]}
+	kept := account(name, remediation.MeansOrganization)
+	gone := request(remediation.GoneOutside, remediation.MeansOrganization)
+	gone.Note, gone.BlockHeld, gone.NewKeys = remediation.NoteGoneNewKey, true, []string{"x"}
+	kept.Ended, kept.Block = []remediation.Request{gone}, remediation.Block{Attached: true, Origin: remediation.OriginOurs, Kept: true}
+	found := account(name, remediation.MeansOrganization)
+	foreign := request(remediation.Inactive, remediation.MeansOrganization)
+	foreign.BlockFound, foreign.Note = true, remediation.NoteInactive
+	found.Keys[0].Open, found.Block = &foreign, remediation.Block{Attached: true, Origin: remediation.OriginFound}
+	undone := account(name, remediation.MeansOrganization)
+	other := request(remediation.Restored, remediation.MeansOrganization)
+	other.Steps, other.Note, other.Off = other.Steps[:1], remediation.NoteRestoredWith, with
+	undone.Ended = []remediation.Request{other}
+	lifted := account(name, remediation.MeansOrganization)
+	follower := request(remediation.Lifted, remediation.MeansOrganization)
+	with.Lift = true
+	follower.Steps, follower.Note, follower.Off, follower.Deadline = follower.Steps[:1], remediation.NoteLiftedWith, with, time.Time{}
+	lifted.Keys[0].Open = &follower
+	return []drawn{
+		ofMessage("block kept because of a new key", card(v, kept)), ofMessage("block found there", card(v, found)),
+		ofMessage("unblocked with another request", card(v, undone)), ofMessage("lifted with another request", card(v, lifted)),
+	}
 }
 
 // modals draws each modal by each means, from the store and from AWS.
@@ -227,7 +254,10 @@ func voices(t *testing.T) map[string]voice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]voice{"en": c.speak("en-US", noon()), "ko": c.speak("ko-KR", noon())}
+	names := map[string]string{olive: "Olivia Hart"}
+	en, ko := c.speak("en-US", noon()), c.speak("ko-KR", noon())
+	en.names, ko.names = names, names
+	return map[string]voice{"en": en, "ko": ko}
 }
 
 func encode(t *testing.T, v any) []byte {
@@ -293,6 +323,7 @@ func TestEverythingShownStaysWithinSlacksLimits(t *testing.T) {
 
 func TestNothingFromOutsidePingsOrFormats(t *testing.T) {
 	for lang, v := range voices(t) {
+		v.names = map[string]string{olive: hostile()}
 		for _, d := range everything(v, hostile()) {
 			said := string(encode(t, d))
 			for _, bad := range []string{"<!channel", "<!here", "<!everyone", ":tada:", "*b*", "`c`", "~s~", "\u202e", "\u200b", "<https://x.y", " @here", " #general"} {

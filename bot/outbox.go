@@ -147,7 +147,7 @@ func (b *Bot) card(ctx context.Context, p place, post bool) (commands.MessageRef
 	// That an account was looked at again is no reason to send its card. So the card does not say when that was, or it
 	// would look as if nobody had looked since.
 	a.Look.Evidence.At = time.Time{}
-	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", card(b.voice(""), a), post)
+	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", b.cardIn(ctx, b.voice(""), a), post)
 }
 
 // tell writes a line in the card's thread, and brings the owner's message up to date.
@@ -197,6 +197,9 @@ func told(v voice, r remediation.Request, n remediation.Note) string {
 	}
 	if id, ok := what[n]; ok {
 		return v.say("tell.asked", arg{"By": user(r.Requester.User), "What": v.say(id), "Reason": quote(r.Reason)})
+	}
+	if n == remediation.NoteFoundInactive && r.Present().Act == "" {
+		return taken(v, r, r.Present()) + " " + note(v, r, n)
 	}
 	if n == remediation.NoteConfirmed && len(r.Approvals) > 0 {
 		last := r.Approvals[len(r.Approvals)-1]
@@ -310,7 +313,11 @@ func (b *Bot) postDigest(ctx context.Context, l commands.Lease) (commands.Change
 	if err != nil {
 		return commands.Change{}, fmt.Errorf("draw the digest: %w", err)
 	}
-	v := b.voice("")
+	var owners []string
+	for _, o := range firsts(d.Waiting, waitingRows) {
+		owners = append(owners, o.User)
+	}
+	v := b.naming(ctx, b.voice(""), owners...)
 	head, thread := digest(v, d)
 	ref, _, err := b.where(ctx, key)
 	if errors.Is(err, commands.ErrNotFound) {

@@ -115,7 +115,7 @@ func (b *Bot) look(ctx context.Context, c call, name, all string) error {
 	a, err := b.verbs.Account(ctx, c.actor, all)
 	var refused *commands.Refusal
 	if err == nil || !errors.As(err, &refused) || refused.Code != commands.UnknownAccount {
-		return b.reply(ctx, c, err, func() message { return card(c.v, a) })
+		return b.reply(ctx, c, err, func() message { return b.cardIn(ctx, c.v, a) })
 	}
 	l, err := b.verbs.List(ctx, c.actor, all, 0)
 	if err != nil {

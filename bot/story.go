@@ -13,19 +13,20 @@ import (
 
 // story says of a request, in a few lines: who asked for what and why, what happened last, what it waits for.
 func story(v voice, r remediation.Request) []string {
-	lines := []string{v.say("story.asked", arg{"By": user(r.Requester.User), "What": v.say(wanted(r)), "Reason": quote(r.Reason)})}
-	if r.BreakGlass {
+	step, first := r.Present(), r.Shut()
+	lines := []string{}
+	if step.At != first.At || step.Act != first.Act {
+		lines = append(lines, taken(v, r, first)) // who put the key out of use stays on the card
+	}
+	lines = append(lines, v.say("story.asked", arg{"By": user(step.By.User), "What": v.say(want(step.Act, r.Means)), "Reason": quote(step.Reason)}))
+	if r.BreakGlass && step.At == first.At {
 		lines = append(lines, v.say("story.break_glass", arg{"By": user(r.Opener.User)}))
 	}
-	if len(r.Approvals) > 0 {
-		var by []string
-		for _, a := range r.Approvals {
-			by = append(by, user(a.By.User))
-		}
-		lines = append(lines, v.say("story.confirmed", arg{"By": v.list(by), "When": v.when(r.Approvals[len(r.Approvals)-1].At)}))
+	if n := len(step.Approvals); n > 0 {
+		lines = append(lines, v.say("story.confirmed", arg{"By": confirmers(v, step), "When": v.when(step.Approvals[n-1].At)}))
 	}
-	if r.Override != "" {
-		lines = append(lines, v.say("story.override", arg{"Reason": quote(r.Override)}))
+	if step.Override != "" {
+		lines = append(lines, v.say("story.override", arg{"Reason": quote(step.Override)}))
 	}
 	if s := noteLine(v, r); s != "" {
 		lines = append(lines, s)
@@ -39,6 +40,26 @@ func story(v voice, r remediation.Request) []string {
 	return lines
 }
 
+// taken says of a step in one sentence who asked for it and who confirmed it.
+func taken(v voice, r remediation.Request, s remediation.Step) string {
+	id := "story.step"
+	switch {
+	case len(s.Approvals) > 0:
+		id = "story.step.confirmed"
+	case r.BreakGlass && s.At == r.Shut().At:
+		id = "story.step.alone"
+	}
+	return v.say(id, arg{"By": user(s.By.User), "What": v.say(want(s.Act, r.Means)), "Confirmed": confirmers(v, s)})
+}
+
+func confirmers(v voice, s remediation.Step) string {
+	var by []string
+	for _, id := range s.Confirmers() {
+		by = append(by, user(id))
+	}
+	return v.list(by)
+}
+
 func quote(reason string) string {
 	s := outside(reason, wordLength).mrkdwn()
 	if s == "" {
@@ -47,22 +68,19 @@ func quote(reason string) string {
 	return "“" + s + "”"
 }
 
-// wanted names the step that the requester asked for, by what it really does.
-func wanted(r remediation.Request) string {
-	switch r.State {
-	case remediation.DeleteRequested, remediation.DeleteApproved, remediation.Deleting, remediation.AwaitingOwnerDelete,
-		remediation.Deleted, remediation.Verified, remediation.VerifiedWithAlarm:
+// want names a step that somebody asked for, by what it really does.
+func want(act remediation.Act, m remediation.Means) string {
+	switch act {
+	case remediation.ActDelete:
 		return "want.delete"
-	case remediation.ReactivateRequested, remediation.Reactivating, remediation.Restored:
-		return "want.reactivate." + string(r.Means)
-	case remediation.LiftRequested, remediation.Lifting, remediation.Lifted:
+	case remediation.ActReactivate:
+		return "want.reactivate." + string(m)
+	case remediation.ActLift:
 		return "want.lift"
-	case remediation.Requested, remediation.Approved, remediation.Deactivating, remediation.AwaitingOwner,
-		remediation.Inactive, remediation.Reactivated, remediation.Rejected, remediation.Cancelled, remediation.Expired,
-		remediation.Stale, remediation.Failed, remediation.GoneOutside:
-		return "want.deactivate." + string(r.Means)
+	case remediation.ActDeactivate:
+		return "want.deactivate." + string(m)
 	default:
-		return "want.deactivate." + string(r.Means)
+		return "want.watch" // of a key that was found inactive, to which nothing is done
 	}
 }
 
@@ -88,7 +106,10 @@ func note(v voice, r remediation.Request, n remediation.Note) string {
 		detail = gapPhrase(v, posture.Reason(r.NoteDetail))
 	}
 	id := "note." + string(n)
-	if r.Means == remediation.MeansOrganization && v.has(id+".blocked") {
+	switch {
+	case r.BlockHeld && len(r.NewKeys) > 0 && v.has(id+".kept"):
+		id += ".kept"
+	case r.Means == remediation.MeansOrganization && v.has(id+".blocked"):
 		id += ".blocked"
 	}
 	by := user(r.Requester.User)
@@ -98,7 +119,8 @@ func note(v voice, r remediation.Request, n remediation.Note) string {
 	return v.say(id, arg{
 		"By": by, "Asked": user(r.Requester.User), "Key": keyName(v, r.Key), "Detail": detail, "Reason": quote(r.Reason),
 		"When": v.when(r.Since), "Used": v.ago(r.LastSeen), "Until": v.when(r.Deadline), "Watch": v.span(r.Policy.Watch),
-		"AWS": outside(r.LastAWS, 60).mrkdwn(),
+		"AWS": outside(r.LastAWS, 60).mrkdwn(), "With": "`" + outside(string(r.Off.With), 60).mrkdwn() + "`",
+		"WithBy": user(r.Off.Step.By.User), "WithConfirmed": confirmers(v, r.Off.Step),
 	})
 }
 
@@ -116,8 +138,14 @@ func waits(v voice, r remediation.Request) string {
 	case remediation.AwaitingOwner, remediation.AwaitingOwnerDelete:
 		return v.say("waits.owner") + until(v, r.Deadline)
 	case remediation.Inactive:
+		if r.BlockFound {
+			return watchLine(v, r) + " " + v.say("why.block_found")
+		}
 		return watchLine(v, r)
 	case remediation.Lifted:
+		if r.Off.Lift {
+			return v.say("waits.lifted_with", arg{"With": "`" + outside(string(r.Off.With), 60).mrkdwn() + "`"})
+		}
 		return v.say("waits.lifted", arg{"When": v.when(r.Deadline)})
 	case remediation.Deactivating, remediation.Reactivating, remediation.Lifting, remediation.Deleting:
 		return v.say("waits.aws")
@@ -217,15 +245,12 @@ func watchButtons(r remediation.Request, b func(id, label string) *slack.ButtonB
 	if r.Remaining() == 0 && r.DeleteMeans != remediation.MeansNone {
 		buttons = append(buttons, danger(b(actDelete, "delete")))
 	}
-	undo := "reactivate"
-	if r.Means == remediation.MeansOrganization && r.BlockHeld {
-		undo = "unblock"
-	}
-	if r.Means != remediation.MeansNone {
-		buttons = append(buttons, b(actReactivate, undo))
-	}
-	if r.Means == remediation.MeansOrganization && r.BlockHeld && !r.BlockFound {
-		buttons = append(buttons, b(actLift, "lift"))
+	switch {
+	case r.Means == remediation.MeansNone:
+	case r.Means != remediation.MeansOrganization:
+		buttons = append(buttons, b(actReactivate, "reactivate"))
+	case r.BlockHeld && !r.BlockFound: // one that was found there is not ours to take away
+		buttons = append(buttons, b(actReactivate, "unblock"), b(actLift, "lift"))
 	}
 	return buttons
 }

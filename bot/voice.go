@@ -33,8 +33,9 @@ func newCatalogue() (*catalogue, error) {
 
 // voice says sentences in one language. It is a value: making one costs nothing and it may be shared.
 type voice struct {
-	loc *i18n.Localizer
-	now time.Time
+	loc   *i18n.Localizer
+	now   time.Time
+	names map[string]string // people's names by their ids, for what must not ring them
 }
 
 // speak returns the voice for a Slack locale such as "ko-KR", or English where there is no catalogue for it.
@@ -79,6 +80,15 @@ func (v voice) when(t time.Time) string {
 		return v.say("time.never")
 	}
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+// name names a person without ringing them, for what stands there day after day. Whom Slack does not tell the name of is
+// shown by id.
+func (v voice) name(id string) string {
+	if n := outside(v.names[id], shortName).mrkdwn(); n != "" {
+		return n
+	}
+	return "`" + outside(id, 40).mrkdwn() + "`"
 }
 
 // day is a date without a time, for mrkdwn.

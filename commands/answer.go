@@ -96,7 +96,7 @@ func (s *Service) ours(ctx context.Context, r remediation.Request, _ remediation
 	if err != nil {
 		return fmt.Errorf("read the block of %s: %w", r.Account, err)
 	}
-	if b.Origin == remediation.OriginFound {
+	if !b.Undoable(r.ID) {
 		return &Refusal{Code: NoMeans, Args: map[string]string{"why": "block_found"}}
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 //   - A block that is about to be made is noted before the call: a crash leaves a holder, never a block that nobody knows.
 //   - It is taken off when its last holder has ended, and only if it is ours. AWS is read before and after.
 //   - A block that nobody holds any more is on its way off. Whoever needs one waits until it is gone.
+//   - It stays on while AWS lists a root key that appeared under it: that one nobody has decided on. Its last holder is
+//     asked about it again each hour.
 
 // ourBlock adds what the verbs ask of a block.
 type ourBlock struct{ remediation.Block }
@@ -81,18 +83,12 @@ func (s *Service) keepBlock(ctx context.Context, c *Change, before remediation.R
 			c.Audit = append(c.Audit, s.blockEvent(d.Next, audit.BlockAttached, audit.OutcomeDone, e.AWSID))
 		}
 	case undone:
-		for _, h := range b.Holders {
-			if h != before.ID {
-				// The account's block is every holder's: each must see now that it is gone.
-				c.Queue = append(c.Queue, item("read/"+string(h), KindRead, Work{Request: h}, now))
-			}
-		}
-		b = b.Detached()
+		c.Queue = append(c.Queue, readOthers(b, before.ID, now)...)
+		b = b.Undone(d.Next)
 		c.Audit = append(c.Audit, s.blockEvent(d.Next, audit.BlockDetached, audit.OutcomeDone, e.AWSID))
 	case lifted:
-		// Whatever is attached while it is lifted is not ours: our own comes back with an attempt of its own.
-		b.Attached, b.Since, b.Origin = false, time.Time{}, ""
-		b.Version++
+		c.Queue = append(c.Queue, readOthers(b, before.ID, now)...)
+		b = b.Lifted(d.Next)
 	case handed:
 		b, _ = b.Release(before.ID)
 		if len(b.Holders) == 0 && !b.Attached {
@@ -100,6 +96,39 @@ func (s *Service) keepBlock(ctx context.Context, c *Change, before remediation.R
 		}
 	}
 	c.Block = &b
+	return nil
+}
+
+// readOthers reads AWS for the other holders: the account's block is every holder's, and each must see now that it is off.
+func readOthers(b remediation.Block, id remediation.RequestID, now time.Time) []Item {
+	var items []Item
+	for _, h := range b.Holders {
+		if h != id {
+			items = append(items, item("read/"+string(h), KindRead, Work{Request: h}, now))
+		}
+	}
+	return items
+}
+
+// takenOff adds to a reading what the record says of a block that may be off: with which request it went, or is about to.
+func (s *Service) takenOff(ctx context.Context, e *remediation.Event, b remediation.Block, id remediation.RequestID) error {
+	e.Off = b.TakenOff(id)
+	others := b.Holders
+	if e.Off.With != "" {
+		others = []remediation.RequestID{e.Off.With}
+	}
+	for _, other := range others {
+		if other == id {
+			continue
+		}
+		r, err := s.d.Ledger.Request(ctx, other)
+		if err != nil {
+			return fmt.Errorf("read request %s: %w", other, err)
+		}
+		undoing := r.State == remediation.Reactivating || r.State == remediation.Lifting
+		e.OffSoon = e.OffSoon || b.Attached && undoing && r.Attempt > 0
+		e.OffOver = e.OffOver || e.Off.With == other && r.State.Ended()
+	}
 	return nil
 }
 
@@ -138,7 +167,7 @@ func (s *Service) release(ctx context.Context, l Lease) (Change, error) {
 	if !detach {
 		return s.letGo(r, next), nil
 	}
-	return s.detach(ctx, l, r, next, holds)
+	return s.detach(ctx, l, r, b, next, holds)
 }
 
 // letGo takes a holder out of a block that stays.
@@ -150,11 +179,34 @@ func (s *Service) letGo(r remediation.Request, next remediation.Block) Change {
 	}
 	e := s.blockEvent(r, audit.RemediationReconciled, audit.OutcomeDone, "")
 	e.Detail["holders"] = strconv.Itoa(len(next.Holders))
-	return Change{Block: &next, Audit: []audit.Event{e}, Queue: []Item{cardItem(r.Source, r.Account, s.d.Now())}}
+	c := Change{Block: &next, Audit: []audit.Event{e}, Queue: []Item{cardItem(r.Source, r.Account, s.d.Now())}}
+	for _, h := range next.Holders {
+		c.Queue = append(c.Queue, releaseItem(h, s.d.Now())) // one that has ended may only have waited for this one
+	}
+	return c
+}
+
+// keep leaves a block on because of a key that nobody has decided on, and looks again later. Its request stays the holder.
+func (s *Service) keep(r remediation.Request, b remediation.Block) Change {
+	now := s.d.Now()
+	c := Change{Queue: []Item{releaseItem(r.ID, now.Add(keptEvery))}}
+	if b.Kept {
+		return c
+	}
+	b = b.Keep(r.ID)
+	c.Block = &b
+	c.Audit = []audit.Event{s.blockEvent(r, audit.RemediationAlarmed, audit.OutcomeDone, "")}
+	c.Audit[0].Detail["why"] = "a key that nobody has decided on"
+	c.Queue = append(c.Queue, cardItem(r.Source, r.Account, now))
+	return c
+}
+
+func releaseItem(id remediation.RequestID, due time.Time) Item {
+	return item("release/"+string(id), KindRelease, Work{Request: id}, due)
 }
 
 // detach takes our block off an account that nobody holds. Whatever stops it is tried again by the worker.
-func (s *Service) detach(ctx context.Context, l Lease, r remediation.Request, next remediation.Block, holds bool) (Change, error) {
+func (s *Service) detach(ctx context.Context, l Lease, r remediation.Request, was, next remediation.Block, holds bool) (Change, error) {
 	if s.exempt(r.Source, r.Account) {
 		return Change{}, fmt.Errorf("detach the block of %s: the account is in never_act_on", r.Account)
 	}
@@ -164,6 +216,9 @@ func (s *Service) detach(ctx context.Context, l Lease, r remediation.Request, ne
 	}
 	if !facts.Block.Attached {
 		return s.detached(r, next, holds, "", "was off already"), nil
+	}
+	if r.Keeps(facts) {
+		return s.keep(r, was), nil
 	}
 	if !holds {
 		next.Version++
@@ -198,6 +253,9 @@ func (s *Service) detached(r remediation.Request, next remediation.Block, bumped
 	}}
 }
 
+// keptEvery is how often a block is looked at that stays on because of a key that nobody has decided on.
+const keptEvery = time.Hour
+
 // observe puts a reading of AWS to a request. With a lease its item is finished by the commit.
 func (s *Service) observe(ctx context.Context, id remediation.RequestID, facts remediation.Facts, l *Lease) (turned, error) {
 	var e remediation.Event
@@ -205,14 +263,15 @@ func (s *Service) observe(ctx context.Context, id remediation.RequestID, facts r
 		lease: l, done: l != nil, actor: audit.System("reader"),
 		event: func(r remediation.Request) (remediation.Event, error) {
 			e = remediation.Event{Kind: remediation.Observe, Facts: facts}
-			if r.Means == remediation.MeansOrganization {
-				b, err := s.d.Ledger.Block(ctx, r.Source, r.Account)
-				if err != nil {
-					return e, fmt.Errorf("read the block of %s: %w", r.Account, err)
-				}
-				e.Found = b.Attached && b.Origin == remediation.OriginFound
+			if r.Means != remediation.MeansOrganization {
+				return e, nil
 			}
-			return e, nil
+			b, err := s.d.Ledger.Block(ctx, r.Source, r.Account)
+			if err != nil {
+				return e, fmt.Errorf("read the block of %s: %w", r.Account, err)
+			}
+			e.Found = b.Attached && b.Origin == remediation.OriginFound
+			return e, s.takenOff(ctx, &e, b, r.ID)
 		},
 		with: func(c *Change, before remediation.Request, d remediation.Decision) error {
 			return s.keepBlock(ctx, c, before, d, e)

@@ -150,7 +150,7 @@ func (st *stepper) call(ctx context.Context) error {
 		return err
 	case st.overBlock() && block.leaving():
 		return fmt.Errorf("act on request %s: the block of %s is on its way off", st.r.ID, st.r.Account)
-	case st.overBlock() && st.act != remediation.ActDeactivate && block.Origin == remediation.OriginFound:
+	case st.overBlock() && st.act != remediation.ActDeactivate && !block.Undoable(st.r.ID):
 		return st.shut(ctx, remediation.GateBlock, true)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callFor)

@@ -155,10 +155,174 @@ func TestABlockIsTakenOffOnReactivateAndItsOtherHoldersSeeIt(t *testing.T) {
 	}
 	w.settle()
 	w.wantState(one, remediation.Restored)
-	w.wantState(two, remediation.Reactivated)
-	if len(w.heard(commands.KindAlarm)) == 0 {
-		t.Error("the other holder of the block raised no alarm")
+	other := w.wantState(two, remediation.Restored)
+	if other.Note != remediation.NoteRestoredWith || other.Off.With != one || other.Off.Step.By.User != requester ||
+		len(other.Off.Step.Approvals) != 1 || other.Off.Step.Approvals[0].By.User != approver {
+		t.Errorf("the other holder is told %s, %+v; want with which request the block went, and by whom", other.Note, other.Off)
 	}
+	if got := w.heard(commands.KindAlarm); len(got) != 0 {
+		t.Errorf("what people confirmed raised the alarm %+v", got)
+	}
+}
+
+// sharing puts a second key into the member account and blocks it for both.
+func (w *world) sharing() (one, two remediation.RequestID) {
+	w.t.Helper()
+	w.at(func() {
+		a := w.accounts[member]
+		k := a.keys[0]
+		k.ID, k.Created = keyTwo, k.Created.Add(time.Hour)
+		a.keys = append(a.keys, k)
+	})
+	w.scan()
+	return w.deactivated(member, keyOne), w.deactivated(member, keyTwo)
+}
+
+// confirmed asks for a step on a watched key and confirms it.
+func (w *world) undo(ask func(*testing.T, remediation.Request) (remediation.Request, error), id remediation.RequestID) {
+	w.t.Helper()
+	r, err := ask(w.t, w.request(id))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(w.t.Context(), who(approver), id, r.Version, ""); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+}
+
+func (w *world) lift(t *testing.T, r remediation.Request) (remediation.Request, error) {
+	t.Helper()
+	return w.s.RequestLift(t.Context(), who(requester), r.ID, r.Version, "the owner registers MFA")
+}
+
+func (w *world) reactivate(t *testing.T, r remediation.Request) (remediation.Request, error) {
+	t.Helper()
+	return w.s.RequestReactivate(t.Context(), who(requester), r.ID, r.Version, "needed")
+}
+
+func TestALiftedBlockIsLiftedForEveryRequestThatNeedsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, two := w.sharing()
+	w.pass(48 * time.Hour)
+	w.undo(w.lift, one)
+	w.wantState(one, remediation.Lifted)
+	if r := w.wantState(two, remediation.Lifted); r.Note != remediation.NoteLiftedWith || r.Off.With != one {
+		t.Errorf("the other holder is told %s, %+v", r.Note, r.Off)
+	}
+	w.pass(61 * time.Minute)
+	w.pass(10 * time.Minute)
+	w.wantState(one, remediation.Inactive)
+	if r := w.wantState(two, remediation.Inactive); r.Watched != 0 || !r.BlockHeld {
+		t.Errorf("watched %s with the block held %v; want a window that begins anew", r.Watched, r.BlockHeld)
+	}
+	if got := w.heard(commands.KindAlarm); len(got) != 0 {
+		t.Errorf("what people confirmed raised the alarm %+v", got)
+	}
+}
+
+func TestABlockThatIsNotPutBackIsSaidToBeOffByNobodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, two := w.sharing()
+	w.undo(w.lift, one)
+	if err := w.s.Pause(t.Context(), who(approver), "stop"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(61 * time.Minute)
+	w.pass(10 * time.Minute)
+	w.wantState(one, remediation.Failed)
+	if r := w.wantState(two, remediation.Reactivated); r.Note != remediation.NoteNotPutBack {
+		t.Errorf("the other holder is told %s", r.Note)
+	}
+	if got := w.heard(commands.KindAlarm); len(got) != 2 {
+		t.Errorf("%d alarms, want one for each request whose block is not back", len(got))
+	}
+}
+
+func TestAnUndoForGoodEndsALiftToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, two := w.sharing()
+	w.undo(w.lift, one)
+	r, err := w.reactivate(t, w.request(two))
+	if err == nil {
+		t.Fatalf("a block that is lifted is undone from %s", r.State)
+	}
+	w.pass(61 * time.Minute)
+	w.pass(10 * time.Minute)
+	w.undo(w.reactivate, two)
+	w.wantState(one, remediation.Restored)
+	w.pass(2 * time.Hour)
+	if w.accounts[member].attached {
+		t.Error("the block came back after it was undone for good")
+	}
+}
+
+func TestABlockStaysWhileANewKeyIsThere(t *testing.T) {
+	t.Parallel()
+	const newKey = posture.KeyID("AKIANEWKEY0000000009")
+	appear := func(w *world) {
+		w.at(func() {
+			w.accounts[member].keys = []posture.Key{{ID: newKey, Status: posture.KeyActive, Created: w.clock}}
+		})
+	}
+	t.Run("the watched one went", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.scan()
+		id := w.deactivated(member, keyOne)
+		appear(w)
+		w.pass(6 * time.Hour)
+		if r := w.wantState(id, remediation.GoneOutside); r.Note != remediation.NoteGoneNewKey || len(w.heard(commands.KindAlarm)) != 1 {
+			t.Errorf("it is noted as %s with %d alarms", r.Note, len(w.heard(commands.KindAlarm)))
+		}
+		if !w.accounts[member].attached || !slices.Equal(w.changes(), []string{"deactivate MPLE"}) {
+			t.Fatalf("the block is gone: %v", w.changes())
+		}
+		v, err := w.s.View(t.Context(), "acme", member)
+		if err != nil || !v.Block.Kept {
+			t.Errorf("the card does not know that the block is kept: %+v, %v", v.Block, err)
+		}
+		// People decide: the new key is taken into a watch, and then given back.
+		w.scan()
+		next := w.deactivated(member, newKey)
+		w.undo(w.reactivate, next)
+		w.wantState(next, remediation.Restored)
+		if w.accounts[member].attached {
+			t.Error("the block is still there after it was undone")
+		}
+		w.pass(2 * time.Hour)
+		if b, err := w.st.Block(t.Context(), "acme", member); err != nil || len(b.Holders) != 0 || b.Attached {
+			t.Errorf("block is %+v, %v", b, err)
+		}
+	})
+	t.Run("the watched one was deleted by the bot, and the new one is removed later", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.scan()
+		id := w.deactivated(member, keyOne)
+		w.pass(8 * 24 * time.Hour)
+		d := w.deleteAsked(id, keyOne)
+		if _, err := w.s.Confirm(t.Context(), who(approver), id, d.Version, ""); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		appear(w)
+		w.pass(time.Minute)
+		w.pass(time.Minute)
+		w.wantState(id, remediation.VerifiedWithAlarm)
+		w.pass(10 * time.Hour)
+		if !w.accounts[member].attached {
+			t.Fatal("the block is gone, and with it the new key came into use")
+		}
+		w.at(func() { w.accounts[member].keys = nil })
+		w.pass(2 * time.Hour)
+		if w.accounts[member].attached {
+			t.Error("nothing needs the block any more, and it is still there")
+		}
+	})
 }
 
 func TestAFoundBlockIsNeverTakenOff(t *testing.T) {

@@ -60,6 +60,9 @@ type Event struct {
 	Code     string // with Refused and Unavailable: AWS's error code
 	AWSID    string // AWS's request id
 	Found    bool   // with Succeeded and Observe: the block was attached already, and not by us
+	Off      Off    // with Observe: our block was taken off with another request
+	OffOver  bool   // with Off: that request has ended, so nothing brings the block back
+	OffSoon  bool   // with Observe: another request is about to take our block off, or has and does not know it yet
 	Facts    Facts  // with Observe, Succeeded and the Ask… kinds
 }
 
@@ -146,6 +149,11 @@ func keyNames(k posture.Key) []string {
 	return names
 }
 
+// strangers are the listed keys that are not the request's and were not there before.
+func (f Facts) strangers(r Request) []posture.Key {
+	return slices.DeleteFunc(slices.Clone(f.Keys), func(k posture.Key) bool { return f.isKey(r, k) || r.knows(k) })
+}
+
 // knows reports whether a key of the account is one of the others that were there before.
 func (r Request) knows(k posture.Key) bool {
 	return slices.ContainsFunc(keyNames(k), func(n string) bool { return slices.Contains(r.OtherKeys, n) })
@@ -177,8 +185,10 @@ const (
 	NoteNewKey         Note = "new_key"
 	NoteReactivated    Note = "reactivated"
 	NoteDetached       Note = "detached"
+	NoteNotPutBack     Note = "not_put_back"
 	NoteStale          Note = "stale"
 	NoteGone           Note = "gone"
+	NoteGoneNewKey     Note = "gone_new_key"
 	NoteDeleteAsked    Note = "delete_asked"
 	NoteReactivateAsk  Note = "reactivate_asked"
 	NoteLiftAsked      Note = "lift_asked"
@@ -186,7 +196,9 @@ const (
 	NoteStepCancelled  Note = "step_cancelled"
 	NoteStepExpired    Note = "step_expired"
 	NoteRestored       Note = "restored"
+	NoteRestoredWith   Note = "restored_with"
 	NoteLifted         Note = "lifted"
+	NoteLiftedWith     Note = "lifted_with"
 	NoteBlockAgain     Note = "block_again"
 	NoteDeleted        Note = "deleted"
 	NoteStillThere     Note = "still_there"

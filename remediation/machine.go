@@ -150,6 +150,8 @@ func (s *step) ask(next State, n Note, a audit.Action) {
 	}
 	s.r.Requester, s.r.Reason, s.r.Override = s.e.By, s.e.Reason, s.e.Override
 	s.r.Approvals, s.r.Attempt = nil, 0
+	acts := map[State]Act{DeleteRequested: ActDelete, ReactivateRequested: ActReactivate, LiftRequested: ActLift}
+	s.r.Steps = append(s.r.Steps, Step{Act: acts[next], By: s.e.By, Reason: s.e.Reason, Override: s.e.Override, At: s.now})
 	s.to(next, n, a)
 	s.expireIn(s.r.Policy.PendingFor)
 }
@@ -202,7 +204,11 @@ func (s *step) confirm(next State) func() {
 			s.refuse(RefuseTwice)
 			return
 		}
-		s.r.Approvals = append(s.r.Approvals, Approval{By: s.e.By, At: s.now})
+		given := Approval{By: s.e.By, At: s.now}
+		s.r.Approvals = append(s.r.Approvals, given)
+		if n := len(s.r.Steps); n > 0 {
+			s.r.Steps[n-1].Approvals = append(s.r.Steps[n-1].Approvals, given)
+		}
 		if s.r.Needed() > 0 {
 			s.to(s.r.State, NoteHalfConfirmed, audit.RemediationConfirmed)
 			return
@@ -270,17 +276,29 @@ func (s *step) unsure() {
 const SettleAfter = 15 * time.Second
 
 // gone ends a request whose key is not listed any more. Where another key may be it under a new date, the change is one
-// that nobody can explain: the request is stale, and nothing is said to be gone.
+// that nobody can explain: the request is stale, and nothing is said to be gone. A key that was watched and went, or that
+// went as another one came, is an alarm.
 func (s *step) gone() {
-	if s.e.Facts.another(s.r) {
+	n := NoteGone
+	switch {
+	case s.e.Facts.another(s.r):
 		s.stale()
 		return
+	case s.newKey():
+		n = NoteGoneNewKey
 	}
-	s.end(GoneOutside, NoteGone, audit.RemediationGoneOutside)
+	s.end(GoneOutside, n, audit.RemediationGoneOutside)
+	if n == NoteGoneNewKey || !s.r.InactiveAt.IsZero() {
+		s.alarm()
+	}
 }
 
-// stale ends a request whose key is not what was asked about any more.
+// stale ends a request whose key is not what was asked about any more. What is listed in its place is a new key.
 func (s *step) stale() {
+	s.newKey()
+	if k, present, _ := s.e.Facts.find(s.r); present {
+		s.r.NewKeys = append(s.r.NewKeys, keyNames(k)...)
+	}
 	s.end(Stale, NoteStale, audit.RemediationStale)
 	s.alarm()
 }
@@ -436,6 +454,9 @@ func (s *step) unavailable() {
 func (s *step) gateShut(next State) {
 	s.off(next, NoteGate, audit.RemediationRefused)
 	s.r.NoteDetail = string(s.e.Gate)
+	if slices.Contains([]Gate{GateKey, GateCreated, GateInactive, GateUnused}, s.e.Gate) {
+		s.effect(EffectRead, s.now) // the key is not as it was: a reading says how, and alarms
+	}
 	if next == Failed && s.r.ActedOn {
 		s.alarm() // a block that was lifted for a while is not put back
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -51,9 +52,10 @@ func TestP1NoSequenceOfEventsBreaksAnInvariant(t *testing.T) {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, now: start(), aws: start(), on: true, entitled: map[string]bool{"U1": true, "U2": true, "U3": true}, sent: map[posture.KeyID]int{}}
+	w := &world{t: t, now: start(), aws: start(), on: true, entitled: map[string]bool{"U1": true, "U2": true, "U3": true}, sent: map[posture.KeyID]int{}, came: map[posture.KeyID]int{}}
 	w.cloud.intact = true
 	w.readonly = rapid.IntRange(0, 3).Draw(t, "readonly") == 0
+	w.shared = rapid.IntRange(0, 3).Draw(t, "one block for all") == 0
 	w.cloud.attached = rapid.IntRange(0, 5).Draw(t, "found block") == 0
 	w.cloud.foreign = w.cloud.attached
 	used := rapid.SampledFrom([]time.Duration{0, 24 * time.Hour, 400 * 24 * time.Hour}).Draw(t, "last used ago")
@@ -100,6 +102,11 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"ask to undo":     ask(remediation.AskReactivate),
 		"ask to lift":     ask(remediation.AskLift),
 		"owner says done": ask(remediation.OwnerDone),
+		"undo": func(t *rapid.T) {
+			if tr := pick(t); tr != nil {
+				w.undo(t, tr)
+			}
+		},
 		"tick": func(t *rapid.T) {
 			w.tick(rapid.SampledFrom([]time.Duration{time.Second, 15 * time.Second, 3 * time.Minute, 31 * time.Minute, 2 * time.Hour, 25 * time.Hour, 15 * 24 * time.Hour}).Draw(t, "by"))
 		},
@@ -128,9 +135,13 @@ func (w *world) actions() map[string]func(*rapid.T) {
 				at := w.fresh()
 				id := posture.KeyID("AKIAEXAMPLENEW" + strconv.Itoa(100000+w.made))
 				w.cloud.keys = append(w.cloud.keys, posture.Key{ID: id, Status: posture.KeyActive, Created: at})
+				w.came[id] = len(w.log)
 			}
 		},
-		"policy is detached": func(*rapid.T) { w.cloud.attached, w.cloud.foreign = false, false },
+		"policy is detached": func(*rapid.T) {
+			w.cloud.undone = w.cloud.undone && !w.cloud.attached
+			w.cloud.attached, w.cloud.foreign = false, false
+		},
 		"policy is attached": func(*rapid.T) {
 			if !w.cloud.attached && len(w.row.Holders) == 0 {
 				w.cloud.attached, w.cloud.foreign = true, true
@@ -199,7 +210,11 @@ func (w *world) open(t *rapid.T) {
 		p.DeleteApprovals = rapid.IntRange(1, 2).Draw(t, "approvals")
 	}
 	means, del := remediation.MeansGuided, remediation.MeansGuided
-	if !w.readonly {
+	switch {
+	case w.readonly:
+	case w.shared:
+		means, del = remediation.MeansOrganization, remediation.MeansOrganization
+	default:
 		all := []remediation.Means{remediation.MeansOrganization, remediation.MeansRootCredentials, remediation.MeansGuided}
 		means, del = rapid.SampledFrom(all).Draw(t, "means"), rapid.SampledFrom(all).Draw(t, "to delete")
 	}
@@ -210,7 +225,7 @@ func (w *world) open(t *rapid.T) {
 	if glass {
 		begin = remediation.OpenBreakGlass
 	}
-	tr := &track{r: begin(id, by, "left over", f, f.Keys[i], means, del, p, w.now), key: truth.ID}
+	tr := &track{r: begin(id, by, "left over", f, f.Keys[i], means, del, p, w.now), key: truth.ID, opened: len(w.log)}
 	tr.model = &model{
 		terms: terms{
 			twoPerson: p.TwoPerson, breakGlass: glass, dry: p.DryRun, approvals: p.DeleteApprovals, attempts: p.Attempts, watch: p.Watch,
@@ -287,6 +302,10 @@ func (w *world) story(t *rapid.T) {
 		w.open(t)
 	case tr.r.State.Pending():
 		w.person(t, tr, remediation.Confirm, rapid.IntRange(1, 3).Draw(t, "by"))
+	case tr.r.State == remediation.Inactive && w.shared && len(w.tracks) == 1:
+		w.open(t)
+	case tr.r.State == remediation.Inactive && w.shared && w.tracks[0].r.State == remediation.Inactive && rapid.Bool().Draw(t, "undo"):
+		w.undo(t, w.tracks[0])
 	case tr.r.State == remediation.Inactive && tr.r.Remaining() == 0:
 		w.person(t, tr, remediation.AskDelete, rapid.IntRange(1, 3).Draw(t, "by"))
 	case tr.r.State == remediation.Inactive:
@@ -296,6 +315,17 @@ func (w *world) story(t *rapid.T) {
 	default:
 		w.tick(20 * time.Second)
 	}
+	w.settle(t)
+}
+
+// undo takes back what was done to a key, or lifts its block for a while.
+func (w *world) undo(t *rapid.T, tr *track) {
+	if tr.r.State != remediation.Inactive {
+		return
+	}
+	kind := rapid.SampledFrom([]remediation.Kind{remediation.AskReactivate, remediation.AskLift}).Draw(t, "undo")
+	w.person(t, tr, kind, 1)
+	w.person(t, tr, remediation.Confirm, 2)
 	w.settle(t)
 }
 
@@ -382,15 +412,16 @@ func (w *world) heal() {
 		if !tr.r.State.Ended() && !watched {
 			w.fail("I11: after 24 good days a request is %s (%s), %s of its watch left", tr.r.State, tr.r.Note, tr.r.Remaining())
 		}
-		held = held || !tr.r.State.Ended() && tr.r.BlockHeld
+		held = held || !tr.r.State.Ended() && tr.r.BlockHeld || tr.r.State.Ended() && w.row.Holds(tr.r.ID) && tr.r.Keeps(w.facts())
 	}
 	if w.cloud.attached && !w.cloud.foreign && !held {
 		w.fail("I11: our block outlives its requests: %+v", w.row)
 	}
 	if n := len(w.heads); n > 1 {
-		proof, err := audit.ProveConsistency(int64(n), w.heads[n/2].Size, w.reader())
+		now, before := w.heads[n-1], w.heads[n/2]
+		proof, err := tlog.ProveTree(now.Size, before.Size, w.reader())
 		if err == nil {
-			err = audit.CheckConsistency(proof, w.heads[n-1], w.heads[n/2])
+			err = tlog.CheckTree(proof, now.Size, now.Hash, before.Size, before.Hash)
 		}
 		if err != nil {
 			w.fail("I9: %v", err)

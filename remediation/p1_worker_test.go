@@ -2,6 +2,7 @@ package remediation_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -54,8 +55,14 @@ func (w *world) claim(t *rapid.T, k *worker) {
 			w.queue(job{kind: j.kind, due: w.now.Add(remediation.SettleAfter), of: tr})
 			return
 		}
-		found := w.row.Attached && w.row.Origin == remediation.OriginFound
-		w.commit(tr, remediation.Event{Kind: remediation.Observe, Facts: w.facts(), Found: found}, audit.System("reader"))
+		found, off := w.row.Attached && w.row.Origin == remediation.OriginFound, w.row.TakenOff(tr.r.ID)
+		e := remediation.Event{Kind: remediation.Observe, Facts: w.facts(), Found: found, Off: off}
+		for _, o := range w.tracks {
+			undoing := o.r.State == remediation.Reactivating || o.r.State == remediation.Lifting
+			e.OffOver = e.OffOver || o.r.ID == off.With && o.r.State.Ended()
+			e.OffSoon = e.OffSoon || o != tr && undoing && o.r.Attempt > 0 && w.row.Attached && w.row.Holds(o.r.ID)
+		}
+		w.commit(tr, e, audit.System("reader"))
 	case remediation.EffectLapse:
 		if w.commit(tr, remediation.Event{Kind: remediation.Lapse}, audit.System("clock")) && tr.r.State != remediation.Approved {
 			tr.model.void()
@@ -103,7 +110,7 @@ func (w *world) begin(k *worker, j job) {
 		j.due = w.now.Add(time.Minute)
 		w.jobs = append(w.jobs, j)
 		return
-	case w.overBlock(tr.r) && act != remediation.ActDeactivate && w.row.Origin == remediation.OriginFound:
+	case w.overBlock(tr.r) && act != remediation.ActDeactivate && !w.row.Undoable(tr.r.ID):
 		w.stop(tr, remediation.GateBlock)
 		return
 	}
@@ -233,7 +240,7 @@ func (w *world) scene(k *worker) scene {
 	tr, p := k.job.of, k.permit
 	i := w.find(tr.key)
 	s := scene{
-		on: w.on, paused: w.paused, dryRun: w.dryRun, exempt: w.exempt, recorded: w.recorded(k), entitled: w.entitled, ours: w.now, aws: w.aws,
+		on: w.on, paused: w.paused, dryRun: w.dryRun, exempt: w.exempt, recorded: w.recorded(k), entitled: maps.Clone(w.entitled), ours: w.now, aws: w.aws,
 		audit: w.last, sameAccount: p.Account() == account && p.Source() == "acme", sameKey: p.Key() == tr.r.Key.ID && p.Request() == tr.r.ID,
 		present: i >= 0, shut: w.shut(tr.key, tr.r.Means), rightBlock: p.Means() != remediation.MeansOrganization || w.cloud.intact,
 		foreign: w.cloud.foreign && p.Means() == remediation.MeansOrganization, deleted: w.today() - 1, daily: 1,
@@ -261,6 +268,7 @@ func (w *world) effect(p remediation.Permit, i int) {
 		}
 	case p.Means() == remediation.MeansOrganization:
 		w.cloud.attached, w.cloud.foreign = p.Act() == remediation.ActDeactivate, false
+		w.cloud.undone = !w.cloud.attached
 	case p.Act() == remediation.ActDeactivate:
 		w.cloud.keys[i].Status = posture.KeyInactive
 	default:
@@ -291,12 +299,17 @@ func (w *world) release(j job) {
 		w.row = next
 	case !detach:
 		w.row = next.Detached()
-	case w.cloud.unread || w.cloud.moved || w.exempt:
+	case w.cloud.unread || w.cloud.moved || w.exempt || w.cloud.attached && r.Keeps(w.facts()):
 		j.due = w.now.Add(time.Minute)
 		w.jobs = append(w.jobs, j)
 	default:
 		if w.cloud.attached && w.cloud.foreign {
 			w.fail("a block that was found is taken away: %+v", w.row)
+		}
+		for _, k := range w.cloud.keys {
+			if w.cloud.attached && w.came[k.ID] > j.of.opened {
+				w.fail("our block is taken off with %s, and %s came while it was there", r.ID, k.ID)
+			}
 		}
 		w.cloud.attached = false
 		w.row = next.Detached()

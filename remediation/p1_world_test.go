@@ -23,6 +23,7 @@ import (
 type cloud struct {
 	keys              []posture.Key
 	attached, foreign bool // the quarantine policy is attached; not by us
+	undone            bool // we took it off last, as people had confirmed
 	intact            bool
 	report            []posture.Key
 	reported          time.Time
@@ -33,9 +34,10 @@ type cloud struct {
 
 // track is one request with the model that judges it.
 type track struct {
-	r     remediation.Request
-	key   posture.KeyID // the truth, also where AWS shows no ids
-	model *model
+	r      remediation.Request
+	key    posture.KeyID // the truth, also where AWS shows no ids
+	opened int           // how long the log was then
+	model  *model
 }
 
 type job struct {
@@ -62,6 +64,7 @@ type world struct {
 	cloud    cloud
 	now, aws time.Time
 	readonly bool
+	shared   bool // every request blocks, so that the block has many holders
 	on       bool
 	paused   bool
 	dryRun   bool
@@ -79,6 +82,7 @@ type world struct {
 	sent   map[posture.KeyID]int // deletions that had an effect
 	days   []time.Time           // when deletions were begun
 	made   int                   // keys that were made during the test
+	came   map[posture.KeyID]int // how long the log was when they came
 }
 
 func person(n int) remediation.Person { return remediation.Person{User: fmt.Sprintf("U%d", n)} }
@@ -230,6 +234,8 @@ func (w *world) truth(tr *track, before remediation.Request, e remediation.Event
 		w.fail("I12: %s, and the key is there", r.State)
 	case r.State == remediation.Inactive && read && !shown.shut:
 		w.fail("I12: %s on %s makes it inactive, and it is not", before.State, e.Kind)
+	case r.Note == remediation.NoteDetached && w.cloud.undone && !e.Facts.Block.Attached:
+		w.fail("I12: what people confirmed is said to be done behind our back")
 	case r.State == remediation.Restored && !again:
 		w.fail("I12: restored, and it is still out of use")
 	}
@@ -299,8 +305,8 @@ func (w *world) block(tr *track, before remediation.Request, e remediation.Event
 			w.row.Origin = ""
 		}
 	case from == remediation.Reactivating && r.State == remediation.Restored:
-		w.row = w.row.Detached()
+		w.row = w.row.Undone(r)
 	case from == remediation.Lifting && r.State == remediation.Lifted:
-		w.row.Attached, w.row.Since = false, time.Time{}
+		w.row = w.row.Lifted(r)
 	}
 }

@@ -119,6 +119,17 @@ type Approval struct {
 	At time.Time `json:"at"`
 }
 
+// Step is one step as people took it: what was asked for, by whom and why, and who confirmed. It is kept for people to
+// read and for nothing else. Whatever decides looks at a request's Requester and Approvals, which are the present step's.
+type Step struct {
+	Act       Act        `json:"act,omitempty"` // empty: to watch a key that was found inactive
+	By        Person     `json:"by"`
+	Reason    string     `json:"reason"`
+	Override  string     `json:"override,omitempty"`
+	At        time.Time  `json:"at"`
+	Approvals []Approval `json:"approvals,omitempty"`
+}
+
 // Policy is what was in force when the request was made. Later settings do not loosen an open request.
 type Policy struct {
 	TwoPerson       bool          `json:"two_person"`
@@ -161,6 +172,7 @@ type Request struct {
 	Override   string     `json:"override,omitempty"` // why a key in use is deleted all the same
 	BreakGlass bool       `json:"break_glass,omitempty"`
 	Approvals  []Approval `json:"approvals,omitempty"` // of the step that is pending or was confirmed last
+	Steps      []Step     `json:"steps,omitempty"`     // every step that was asked for, the first one first; no gate reads it
 
 	OpenedAt time.Time `json:"opened_at"`
 	Since    time.Time `json:"since"`             // when the state was entered
@@ -173,6 +185,7 @@ type Request struct {
 	ReadAWS    time.Time     `json:"read_aws,omitzero"`    // the same by AWS's clock
 	ListedAt   time.Time     `json:"listed_at,omitzero"`   // when the newest list of keys that was relied on was true
 	OtherKeys  []string      `json:"other_keys,omitempty"` // names of the account's other keys, by fingerprint and by date
+	NewKeys    []string      `json:"new_keys,omitempty"`   // of them, those that appeared since the request was made
 
 	Attempt    int       `json:"attempt,omitempty"`      // changing calls under the present confirmation
 	ChangedAt  time.Time `json:"changed_at,omitzero"`    // when the last changing call began; older readings tell nothing
@@ -185,6 +198,7 @@ type Request struct {
 	ActedOn    bool      `json:"acted_on,omitempty"`     // a changing call was made at least once
 	BlockHeld  bool      `json:"block_held,omitempty"`   // the request is among the holders of the account's block
 	BlockFound bool      `json:"block_found,omitempty"`  // the block was there before us, hence is not ours to take away
+	Off        Off       `json:"off,omitzero"`           // the block was taken off with another request
 	LastAWS    string    `json:"last_aws_id,omitempty"`  // AWS's request id of the last changing call
 	DeletedAt  time.Time `json:"deleted_at,omitzero"`    // when the key was first read to be gone
 	VerifiedAt time.Time `json:"verified_at,omitzero"`   // the second clean read
@@ -205,13 +219,16 @@ func Open(id RequestID, by Person, reason string, f Facts, key posture.Key, mean
 			r.OtherKeys = append(r.OtherKeys, keyNames(k)...)
 		}
 	}
+	act := ActDeactivate
 	if key.Status == posture.KeyInactive {
+		act = "" // nothing is to be done to it
 		r.State, r.Note, r.Deadline = Inactive, NoteFoundInactive, time.Time{}
 		if means == MeansOrganization {
 			r.Means = MeansGuided // there is no block to take away: whoever made it inactive did so in the console
 		}
 		r = r.startWatch(f, now)
 	}
+	r.Steps = []Step{{Act: act, By: by, Reason: reason, At: now}}
 	return r
 }
 
@@ -258,6 +275,47 @@ func (r Request) Approvers() []string {
 	return ids
 }
 
+// Present is the step that the request stands at: the one that is asked for or under way, and where none is, the one that
+// put the key out of use.
+func (r Request) Present() Step {
+	switch r.State {
+	case Inactive, Reactivated, Stale, GoneOutside:
+		return r.Shut()
+	case Requested, Approved, Deactivating, AwaitingOwner, ReactivateRequested, Reactivating, LiftRequested, Lifting, Lifted,
+		DeleteRequested, DeleteApproved, Deleting, AwaitingOwnerDelete, Deleted, Verified, VerifiedWithAlarm, Restored,
+		Rejected, Cancelled, Expired, Failed:
+	}
+	if n := len(r.Steps); n > 0 {
+		return r.Steps[n-1]
+	}
+	return Step{Act: ActDeactivate, By: r.Requester, Reason: r.Reason, At: r.OpenedAt}
+}
+
+// Shut is the step by which the key was put out of use, or is to be: the first one of every request.
+func (r Request) Shut() Step {
+	if len(r.Steps) > 0 {
+		return r.Steps[0]
+	}
+	return Step{Act: ActDeactivate, By: r.Opener, Reason: r.Reason, At: r.OpenedAt}
+}
+
+// Confirmers are the ids of those who confirmed the step, in order.
+func (s Step) Confirmers() []string {
+	ids := make([]string, 0, len(s.Approvals))
+	for _, a := range s.Approvals {
+		ids = append(ids, a.By.User)
+	}
+	return ids
+}
+
+// Keeps reports whether a request that has ended leaves its block where it is: AWS lists a key that appeared since the
+// request was made, which would come into use with the root user. Nobody has decided on that key.
+func (r Request) Keeps(f Facts) bool {
+	return slices.ContainsFunc(f.Keys, func(k posture.Key) bool {
+		return !f.isKey(r, k) && !r.knows(k) || slices.ContainsFunc(keyNames(k), func(n string) bool { return slices.Contains(r.NewKeys, n) })
+	})
+}
+
 // Needed is how many more confirmations the pending step wants.
 func (r Request) Needed() int {
 	if !r.State.Pending() {
@@ -279,6 +337,10 @@ func (r Request) Remaining() time.Duration { return max(0, r.Policy.Watch-r.Watc
 
 func (r Request) clone() Request {
 	r.Approvals = slices.Clone(r.Approvals)
-	r.OtherKeys = slices.Clone(r.OtherKeys)
+	r.OtherKeys, r.NewKeys = slices.Clone(r.OtherKeys), slices.Clone(r.NewKeys)
+	r.Steps = slices.Clone(r.Steps)
+	if n := len(r.Steps); n > 0 {
+		r.Steps[n-1].Approvals = slices.Clone(r.Steps[n-1].Approvals) // the only one that still changes
+	}
 	return r
 }

@@ -71,7 +71,7 @@ func deactivateRules() []Rule {
 
 func watchRules() []Rule {
 	return []Rule{
-		{Inactive, Observe, []State{Inactive, Reactivated, Stale, GoneOutside}, "advances the watch, or alarms", (*step).observeWatched},
+		{Inactive, Observe, []State{Inactive, Lifted, Restored, Reactivated, Stale, GoneOutside}, "advances the watch, or alarms", (*step).observeWatched},
 		{Inactive, AskDelete, []State{DeleteRequested}, "asks for the deletion's own confirmation, once the watch is over", (*step).askDelete},
 		{Inactive, AskReactivate, []State{ReactivateRequested}, "asks for the undo's confirmation", (*step).askReactivate},
 		{Inactive, AskLift, []State{LiftRequested}, "asks to lift the block for a while", (*step).askLift},
@@ -90,7 +90,7 @@ func undoRules() []Rule {
 			Rule{from, Reject, []State{Inactive}, "back to the watch", off(NoteStepRejected, audit.RemediationRejected)},
 			Rule{from, Cancel, []State{Inactive}, "back to the watch", off(NoteStepCancelled, audit.RemediationCancelled)},
 			Rule{from, Lapse, []State{Inactive}, "back to the watch", expire},
-			Rule{from, Observe, []State{from, Inactive, Reactivated, Stale, GoneOutside}, "goes on watching", (*step).observeWatched},
+			Rule{from, Observe, []State{from, Inactive, Lifted, Restored, Reactivated, Stale, GoneOutside}, "goes on watching", (*step).observeWatched},
 		)
 	}
 	return append(rules,
@@ -110,7 +110,7 @@ func undoRules() []Rule {
 		Rule{Lifting, Unsure, []State{Lifting}, "reads AWS after a while", (*step).unsure},
 		Rule{Lifting, Observe, []State{Lifting, Lifted, Inactive, Stale, GoneOutside}, "settles the call by what AWS shows", (*step).observeLifted},
 		Rule{Lifting, Lapse, []State{Inactive}, "back to the watch when the block was never lifted", expire},
-		Rule{Lifted, Observe, []State{Stale, GoneOutside}, "notices a key that is gone", (*step).observeLifted},
+		Rule{Lifted, Observe, []State{Lifted, Inactive, Restored, Reactivated, Stale, GoneOutside}, "notices a key that is gone, and what became of a block that another request took off", (*step).observeLifted},
 		Rule{Lifted, Lapse, []State{Approved}, "blocks again: that was part of the confirmation", (*step).blockAgain},
 	)
 }
@@ -124,23 +124,23 @@ func deleteRules() []Rule {
 		{DeleteRequested, Reject, []State{Inactive}, "back to the watch", rejected},
 		{DeleteRequested, Cancel, []State{Inactive}, "back to the watch", cancelled},
 		{DeleteRequested, Lapse, []State{Inactive}, "back to the watch when nobody confirmed in time", expire},
-		{DeleteRequested, Observe, []State{DeleteRequested, Inactive, Reactivated, Stale, GoneOutside}, "goes on watching; an alarm voids the confirmations", (*step).observeWatched},
+		{DeleteRequested, Observe, []State{DeleteRequested, Inactive, Lifted, Restored, Reactivated, Stale, GoneOutside}, "goes on watching; an alarm voids the confirmations", (*step).observeWatched},
 
 		{DeleteApproved, Begin, []State{Deleting, AwaitingOwnerDelete}, "commits the attempt before the one call, or asks the owner", func(s *step) { s.begin(Deleting, AwaitingOwnerDelete) }},
 		{DeleteApproved, GateShut, []State{Inactive}, "back to the watch: nothing was sent", func(s *step) { s.gateShut(Inactive) }},
 		{DeleteApproved, Reject, []State{Inactive}, "back to the watch before the call", rejected},
 		{DeleteApproved, Cancel, []State{Inactive}, "back to the watch before the call", cancelled},
 		{DeleteApproved, Lapse, []State{Inactive}, "back to the watch when the confirmation grew old", expire},
-		{DeleteApproved, Observe, []State{DeleteApproved, Inactive, Reactivated, Stale, GoneOutside}, "goes on watching; an alarm voids the confirmations", (*step).observeWatched},
+		{DeleteApproved, Observe, []State{DeleteApproved, Inactive, Lifted, Restored, Reactivated, Stale, GoneOutside}, "goes on watching; an alarm voids the confirmations", (*step).observeWatched},
 
 		{Deleting, GateShut, []State{Inactive}, "back to the watch: a gate closed after the attempt was committed, and nothing was sent", func(s *step) { s.gateShut(Inactive) }},
 		{Deleting, Succeeded, []State{Deleted}, "reads AWS until it is verified", func(s *step) { s.deleted(audit.RemediationDeleted) }},
 		{Deleting, Refused, []State{Inactive}, "back to the watch with AWS's answer", func(s *step) { s.failed(Inactive) }},
 		{Deleting, Unsure, []State{Deleting}, "reads AWS after a while", (*step).unsure},
-		{Deleting, Observe, []State{Deleting, Deleted, DeleteApproved, Inactive, Reactivated, Stale}, "settles the call by what AWS shows", (*step).observeDeleting},
+		{Deleting, Observe, []State{Deleting, Deleted, DeleteApproved, Inactive, Lifted, Restored, Reactivated, Stale}, "settles the call by what AWS shows", (*step).observeDeleting},
 
 		{AwaitingOwnerDelete, OwnerDone, []State{AwaitingOwnerDelete}, "reads AWS at once", (*step).ownerDone},
-		{AwaitingOwnerDelete, Observe, []State{AwaitingOwnerDelete, Inactive, Deleted, Reactivated, Stale}, "verifies the owner's step; an alarm voids the confirmations", (*step).observeDeleting},
+		{AwaitingOwnerDelete, Observe, []State{AwaitingOwnerDelete, Inactive, Deleted, Lifted, Restored, Reactivated, Stale}, "verifies the owner's step; an alarm voids the confirmations", (*step).observeDeleting},
 		{AwaitingOwnerDelete, Reject, []State{Inactive}, "back to the watch", rejected},
 		{AwaitingOwnerDelete, Cancel, []State{Inactive}, "back to the watch", cancelled},
 		{AwaitingOwnerDelete, Lapse, []State{Inactive}, "back to the watch when the owner did nothing", expire},

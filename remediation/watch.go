@@ -154,8 +154,10 @@ func (s *step) observeWatched() {
 	}
 	if !present {
 		s.gone()
-		s.alarm()
 		return
+	}
+	if s.e.Off.With != "" && f.Block.Attached {
+		s.r.BlockFound = true // ours was taken off with another request, and somebody put theirs in its place
 	}
 	if !k.Created.Equal(s.r.Key.Created) {
 		s.stale()
@@ -166,8 +168,7 @@ func (s *step) observeWatched() {
 	case !known || s.r.BlockHeld && !f.Block.Known:
 		s.missing()
 	case s.r.BlockHeld && (!shut || !f.Block.Attached):
-		s.end(Reactivated, NoteDetached, audit.RemediationReactivated)
-		s.alarm()
+		s.unblocked()
 	case !shut:
 		s.end(Reactivated, NoteReactivated, audit.RemediationReactivated)
 		s.alarm()
@@ -177,6 +178,60 @@ func (s *step) observeWatched() {
 		s.restartWatch(NoteNewKey)
 	default:
 		s.watchOn(k)
+	}
+}
+
+// unblocked is what a block that is off means for a request that needs it. The block is the account's, so it may have gone
+// with another request, as people asked and confirmed; only where it did not was it done behind our back.
+func (s *step) unblocked() {
+	off := s.e.Off
+	switch {
+	case s.e.OffSoon && !s.e.Facts.Block.Attached:
+		// Whatever becomes of it, the key was in use for a moment: the window begins with the next reading.
+		s.r.Watched, s.r.ReadAt, s.r.ReadAWS = 0, s.now, time.Time{}
+		s.changed, s.action = true, audit.RemediationObserved
+		s.effect(EffectRead, s.now.Add(SettleAfter))
+	case off.With == "" || s.e.Facts.Block.Attached:
+		s.end(Reactivated, NoteDetached, audit.RemediationReactivated)
+		s.alarm()
+	case !off.Lift:
+		s.r.Off = off
+		s.end(Restored, NoteRestoredWith, audit.RemediationRestored)
+	case s.e.OffOver:
+		s.r.Off = off
+		s.end(Reactivated, NoteNotPutBack, audit.RemediationReactivated)
+		s.alarm()
+	default:
+		s.liftedWith(off)
+	}
+}
+
+// liftedEvery is how often a request is read whose block is lifted for a while with another one.
+const liftedEvery = 5 * time.Minute
+
+// liftedWith waits for a block that another request lifted for a while. Nothing is watched meanwhile, and whatever was asked
+// for or confirmed is off.
+func (s *step) liftedWith(off Off) {
+	s.r.Approvals, s.r.Attempt = nil, 0
+	s.r.Watched, s.r.BlockHeld, s.r.Off = 0, false, off
+	s.to(Lifted, NoteLiftedWith, audit.BlockLifted)
+	s.effect(EffectRead, s.now.Add(liftedEvery))
+}
+
+// observeLiftedWith looks whether the block is back that another request lifted. The watch begins anew then.
+func (s *step) observeLiftedWith(k posture.Key, known bool) {
+	block := s.e.Facts.Block
+	switch {
+	case !known || !block.Known:
+		s.missing()
+	case s.e.Off.Lift && !s.e.OffOver:
+		s.effect(EffectRead, s.now.Add(liftedEvery))
+	case s.e.Off.With == "" && block.Attached && block.Intact:
+		s.snapshot(k)
+		s.r.BlockHeld, s.r.BlockFound, s.r.Off = true, s.e.Found, Off{}
+		s.becameInactive(NoteInactive, audit.RemediationDeactivated)
+	default:
+		s.unblocked()
 	}
 }
 
@@ -193,15 +248,11 @@ func (s *step) usedSince(k posture.Key) bool {
 
 // newKey reports a key of the account that was not there before, and remembers it.
 func (s *step) newKey() bool {
-	found := false
-	for _, k := range s.e.Facts.Keys {
-		if s.e.Facts.isKey(s.r, k) || s.r.knows(k) {
-			continue
-		}
-		s.r.OtherKeys = append(s.r.OtherKeys, keyNames(k)...)
-		found = true
+	strangers := s.e.Facts.strangers(s.r)
+	for _, k := range strangers {
+		s.r.OtherKeys, s.r.NewKeys = append(s.r.OtherKeys, keyNames(k)...), append(s.r.NewKeys, keyNames(k)...)
 	}
-	return found
+	return len(strangers) > 0
 }
 
 // restartWatch voids whatever was confirmed, but an undo that is pending: what it undoes may be why the key is in use.
@@ -264,10 +315,15 @@ func (s *step) retryUndo() {
 
 // observeLifted looks at a block that is lifted for a while.
 func (s *step) observeLifted() {
-	_, present, known := s.e.Facts.find(s.r)
+	k, present, known := s.e.Facts.find(s.r)
 	switch {
 	case known && !present:
 		s.gone()
+	case s.r.State == Lifted && s.r.Off.Lift:
+		s.observeLiftedWith(k, known)
+	case s.r.State == Lifted && s.e.Off.With != "" && !s.e.Off.Lift:
+		s.r.Off = s.e.Off // somebody undid the block for good meanwhile: it does not come back
+		s.end(Restored, NoteRestoredWith, audit.RemediationRestored)
 	case s.r.State == Lifted:
 	case !known || !s.e.Facts.Block.Known:
 		s.missing()
@@ -308,6 +364,8 @@ func (s *step) observeDeleting() {
 	switch {
 	case !known:
 		s.missing()
+	case !shut && s.r.BlockHeld:
+		s.unblocked()
 	case !shut:
 		s.end(Reactivated, NoteReactivated, audit.RemediationReactivated)
 		s.alarm()
@@ -363,7 +421,7 @@ func (s *step) observeDeleted() {
 		return
 	}
 	s.r.CleanReads, s.r.VerifiedAt = 2, s.now
-	if !s.r.AlarmedAt.IsZero() {
+	if !s.r.AlarmedAt.IsZero() || s.r.Keeps(s.e.Facts) {
 		s.end(VerifiedWithAlarm, NoteVerifiedAlarm, audit.RemediationVerified)
 		return
 	}
