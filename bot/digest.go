@@ -326,7 +326,7 @@ func waitingLines(v voice, d commands.Digest, rows int) []string {
 func ownerName(v voice, o commands.Owner) string {
 	switch {
 	case o.User != "":
-		return user(o.User)
+		return v.name(o.User) // who is written to anyway need not be rung by each digest as well
 	case o.Claim != "":
 		return user(o.Claim)
 	default:
@@ -337,7 +337,7 @@ func ownerName(v voice, o commands.Owner) string {
 func requestArgs(v voice, r remediation.Request) arg {
 	return arg{
 		"By": user(r.Requester.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Until": v.when(r.Deadline),
-		"Left": v.span(r.Remaining()), "What": v.say(wanted(r)), "State": v.say(stateTitle(r)), "When": v.when(r.Since),
+		"Left": v.span(r.Remaining()), "What": v.say(want(r.Present().Act, r.Means)), "State": v.say(stateTitle(r)), "When": v.when(r.Since),
 		"ID": "`" + outside(string(r.ID), 60).mrkdwn() + "`",
 	}
 }

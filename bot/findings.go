@@ -114,7 +114,7 @@ func ownerBlocks(v voice, a commands.AccountView) []slack.Block {
 	}
 	switch {
 	case o.User != "":
-		lines = append(lines, v.say("owner.known", arg{"Who": user(o.User), "How": v.say("how." + string(o.How))})+" "+ownerStage(v, o))
+		lines = append(lines, v.say("owner.known", arg{"Who": v.name(o.User), "How": v.say("how." + string(o.How))})+" "+ownerStage(v, o))
 		if missingMFA(a) && !a.Block.Attached {
 			buttons = append(buttons, tell)
 		}
