@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/url"
 	"os"
 	"time"
 
@@ -90,12 +91,15 @@ func (a *App) wire(ctx context.Context, c Config) (err error) {
 	}
 	auditor, remediator, err := awsroot.New(ctx, c.awsroot(a.o))
 	if err != nil {
-		return err
+		return awsSetting(err)
 	}
 	workspace, err := bot.Connect(ctx, bot.Config{
 		BotToken: c.BotToken.Reveal(), AppToken: c.AppToken.Reveal(), APIURL: c.SlackAPI, Channel: c.Channel,
 		Locale: c.Locale, Now: a.o.Now, NewID: rand.Text, Log: a.o.Log,
 	})
+	if unreached, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("cannot reach Slack (%w): open the way to slack.com on port 443, or correct SLACK_API_URL or the proxy", unreached.Err)
+	}
 	if err != nil {
 		return err
 	}
@@ -126,6 +130,11 @@ func (a *App) wire(ctx context.Context, c Config) (err error) {
 	handlers[kindBackup], handlers[kindIntegrity] = a.upkeep.backup, a.upkeep.integrity
 	a.worker = commands.NewWorker(a.store, a.store, handlers, a.o.Now, a.o.Log)
 	return nil
+}
+
+// awsSetting is an AWS configuration that cannot be read.
+func awsSetting(err error) error {
+	return &SettingError{Setting: "aws", Fix: "give the profile and Region names that your AWS configuration has", Err: err}
 }
 
 // sign signs a head and keeps it among those that were published. A head that cannot be signed is shown unsigned, so that a

@@ -43,6 +43,11 @@ func VerifyAudit(ctx context.Context, c Config, o VerifyOptions) (Verified, erro
 	if err != nil {
 		return Verified{}, err
 	}
+	for _, v := range o.Verifiers {
+		if err := audit.CheckVerifier(v); err != nil {
+			return Verified{}, &SettingError{Setting: "--verifier", Fix: "give the public key that `bot doctor` shows as \"signs as\"", Err: err}
+		}
+	}
 	if o.Export != "" {
 		return verifyExport(ctx, o, own)
 	}
@@ -109,7 +114,7 @@ func reached(records int64, own []audit.SignedHead) string {
 func verifyExport(ctx context.Context, o VerifyOptions, own []audit.SignedHead) (v Verified, err error) {
 	f, err := os.Open(o.Export)
 	if err != nil {
-		return v, fmt.Errorf("open the export: %w", err)
+		return v, &SettingError{Setting: "--export", Fix: readable(o.Export, err), Err: err}
 	}
 	v.Own = len(own)
 	v.Report, err = audit.Verify(ctx, audit.Check{Records: audit.ReadJSONL(f), Own: bare(own)})

@@ -116,7 +116,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 	if looker == nil {
 		auditor, _, err := awsroot.New(ctx, c.awsroot(Options{Now: o.Now, Log: o.Log, Version: o.Version}))
 		if err != nil {
-			return nil, &SettingError{Setting: "aws", Fix: "give the profile and Region names that your AWS configuration has", Err: err}
+			return nil, awsSetting(err)
 		}
 		looker = auditor
 	}

@@ -9,11 +9,11 @@ import (
 	"os"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
@@ -21,24 +21,27 @@ import (
 // Span is a length of time as people write it: 168h, 30m, or 7d.
 type Span time.Duration
 
-// UnmarshalText reads a span. Days are 24 hours.
-func (s *Span) UnmarshalText(b []byte) error {
-	text := string(b)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := time.ParseDuration(days + "h")
-		if err != nil {
-			return errors.New("write a time such as 168h, 30m or 7d")
-		}
-		*s = Span(24 * n)
-		return nil
+// UnmarshalYAML reads a span. Days are 24 hours.
+func (s *Span) UnmarshalYAML(node ast.Node) error {
+	text := node.GetToken().Value
+	days, long := strings.CutSuffix(text, "d")
+	if long {
+		text = days + "h"
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return errors.New("write a time such as 168h, 30m or 7d")
+		return &spanError{line: node.GetToken().Position.Line}
 	}
-	*s = Span(d)
+	if *s = Span(d); long {
+		*s = Span(24 * d)
+	}
 	return nil
 }
+
+// spanError is a length of time that cannot be read.
+type spanError struct{ line int }
+
+func (*spanError) Error() string { return "write a time such as 168h, 30m or 7d" }
 
 // MarshalText writes a span as it is read.
 func (s Span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
@@ -55,7 +58,7 @@ func Load(file string, env func(string) string) (Config, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 	case err != nil:
-		return c, &SettingError{Setting: "--config", Fix: "make " + file + " readable for this user", Err: err}
+		return c, &SettingError{Setting: "--config", Fix: readable(file, err), Err: err}
 	default:
 		if err := decode(b, &c); err != nil {
 			return c, err
@@ -109,11 +112,15 @@ func decode(b []byte, c *Config) error {
 	}
 	if unknown, ok := errors.AsType[*yaml.UnknownFieldError](err); ok {
 		key := unknown.Token.Value
-		fix := "remove it, there is no such setting"
-		if near, ok := posture.Suggest(key, keysOf(reflect.TypeFor[Config]())); ok {
-			fix = fmt.Sprintf("there is no such setting: did you mean %s?", near)
-		}
-		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", key, unknown.Token.Position.Line), Fix: fix}
+		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", key, unknown.Token.Position.Line), Fix: unknownKey(key)}
+	}
+	if span, ok := errors.AsType[*spanError](err); ok {
+		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, span.line), span.line), Fix: span.Error()}
+	}
+	if node, ok := errors.AsType[*yaml.UnexpectedNodeTypeError](err); ok && node.Token != nil {
+		kinds := map[ast.NodeType]reflect.Kind{ast.MappingType: reflect.Struct, ast.SequenceType: reflect.Slice}
+		line := node.Token.Position.Line
+		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, line), line), Fix: "write " + kindWord(kinds[node.Expected])}
 	}
 	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
 		line := 0
@@ -128,6 +135,34 @@ func decode(b []byte, c *Config) error {
 	}
 	line := lineIn(err.Error())
 	return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, line), line), Fix: firstLine(err.Error())}
+}
+
+// unknownKey says what to do about a key that is no setting where it stands.
+func unknownKey(key string) string {
+	all := pathsOf(reflect.TypeFor[Config](), "")
+	var names []string
+	for _, path := range all {
+		name := path[strings.LastIndex(path, ".")+1:]
+		if name == key {
+			return "it stands in the wrong place: write it as " + path
+		}
+		names = append(names, name)
+	}
+	if near, ok := posture.Suggest(key, names); ok {
+		return fmt.Sprintf("there is no such setting: did you mean %s?", near)
+	}
+	if strings.Contains(strings.ToLower(key), "token") {
+		return "remove it: tokens come by SLACK_BOT_TOKEN and SLACK_APP_TOKEN in the environment, and the file needs no secret"
+	}
+	return "remove it, there is no such setting"
+}
+
+// readable says what to do about a file that could not be read.
+func readable(file string, err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "name a file that is there, not " + file
+	}
+	return "make " + file + " a file that this user may read"
 }
 
 // settingAt is the key that stands on a line of the file.
@@ -161,35 +196,41 @@ func kindOf(t reflect.Type) string {
 	if t == nil {
 		return "another kind of value"
 	}
+	return kindWord(t.Kind())
+}
+
+func kindWord(k reflect.Kind) string {
 	words := map[reflect.Kind]string{
 		reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Int64: "a whole number", reflect.Float64: "a number",
 		reflect.String: "text (ids of digits want quotes)", reflect.Slice: "a list",
 		reflect.Map: "settings of its own, indented below it", reflect.Struct: "settings of its own, indented below it",
 		reflect.Pointer: "settings of its own, indented below it",
 	}
-	if w, ok := words[t.Kind()]; ok {
+	if w, ok := words[k]; ok {
 		return w
 	}
 	return "another kind of value"
 }
 
-// keysOf lists every key that the settings know, at any depth.
-func keysOf(t reflect.Type) []string {
+// pathsOf lists every setting from where it begins, such as aws[].organization.role_arn.
+func pathsOf(t reflect.Type, at string) []string {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		if t.Kind() == reflect.Slice {
+			at += "[]"
+		}
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || t.NumField() == 0 {
+	if t.Kind() != reflect.Struct {
 		return nil
 	}
-	var keys []string
+	var paths []string
 	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		if name == "" || name == "-" {
 			continue
 		}
-		keys = append(keys, name)
-		keys = append(keys, keysOf(f.Type)...)
+		path := strings.TrimPrefix(at+"."+name, ".")
+		paths = append(append(paths, path), pathsOf(f.Type, path)...)
 	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
+	return paths
 }

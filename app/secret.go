@@ -50,7 +50,7 @@ func secret(env func(string) string, name string) (Secret, error) {
 	case file != "":
 		b, err := os.ReadFile(file) //nolint:gosec // The operator names the file.
 		if err != nil {
-			return Secret{}, &SettingError{Setting: name + "_FILE", Fix: "make " + file + " readable for this user", Err: err}
+			return Secret{}, &SettingError{Setting: name + "_FILE", Fix: readable(file, err), Err: err}
 		}
 		s := NewSecret(string(b))
 		if !s.Set() {

@@ -85,8 +85,10 @@ func checkToken(setting, prefix, where string, s Secret) error {
 		return &SettingError{Setting: setting, Fix: "set it to the token that begins with " + prefix + " (the app's settings in Slack: " + where + ")"}
 	case strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return &SettingError{Setting: setting, Fix: "write the token alone: there is a space, a line break or something else in it that belongs to no token"}
+	case !strings.HasPrefix(v, prefix) && (strings.HasPrefix(v, "xoxb-") || strings.HasPrefix(v, "xapp-")):
+		return &SettingError{Setting: setting, Fix: "the two tokens are exchanged: set it to the one that begins with " + prefix}
 	case !strings.HasPrefix(v, prefix):
-		return &SettingError{Setting: setting, Fix: "it wants a token that begins with " + prefix + ", and this one does not: the two tokens may be exchanged (" + where + ")"}
+		return &SettingError{Setting: setting, Fix: "it wants a token that begins with " + prefix + ", and this one does not (the app's settings in Slack: " + where + ")"}
 	default:
 		return nil
 	}
@@ -168,7 +170,11 @@ func (c Config) checkSpans() error {
 func (c Config) checkSchedules() error {
 	zone, err := time.LoadLocation(c.Schedules.Timezone)
 	if err != nil || c.Schedules.Timezone == "" {
-		return &SettingError{Setting: "schedules.timezone", Fix: "write a name of the IANA time zone database such as Asia/Seoul, not " + quote(c.Schedules.Timezone)}
+		fix := "write a name of the IANA time zone database such as Asia/Seoul, not " + quote(c.Schedules.Timezone)
+		if near := nearZone(c.Schedules.Timezone); near != "" {
+			fix = "there is no time zone " + quote(c.Schedules.Timezone) + ": did you mean " + near + "?"
+		}
+		return &SettingError{Setting: "schedules.timezone", Fix: fix}
 	}
 	for setting, spec := range c.Schedules.specs() {
 		if _, err := scheduler.Parse(spec, zone); err != nil {
@@ -176,6 +182,27 @@ func (c Config) checkSchedules() error {
 		}
 	}
 	return nil
+}
+
+// nearZone is the time zone that a name without its area, or in other letters, stands for; empty where that is not known.
+func nearZone(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return r == '_' || r == ' ' })
+	for i, w := range words {
+		parts := strings.Split(w, "/")
+		for j, p := range parts {
+			if p != "" {
+				parts[j] = strings.ToUpper(p[:1]) + p[1:]
+			}
+		}
+		words[i] = strings.Join(parts, "/")
+	}
+	city := strings.Join(words, "_")
+	for _, area := range []string{"", "Asia/", "Europe/", "America/", "Africa/", "Australia/", "Pacific/", "Atlantic/", "Indian/"} {
+		if _, err := time.LoadLocation(area + city); err == nil && city != "" {
+			return area + city
+		}
+	}
+	return ""
 }
 
 func (s Schedules) specs() map[string]string {

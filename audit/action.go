@@ -70,7 +70,7 @@ const (
 	AccessRefused      Action = "access.refused" // somebody who may do nothing, or not this
 	HeadPublished      Action = "head.published"
 	DatabaseRestored   Action = "database.restored" // the log does not reach the head that was published last
-	KeyCreated         Action = "key.created" // the log's own signing key: see [NewKey]
+	KeyCreated         Action = "key.created"       // the log's own signing key: see [NewKey]
 )
 
 // Actions lists the whole vocabulary. The caller owns the slice.

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -16,7 +18,7 @@ const (
 // the log itself tells every public key that ever signed for it. The public key before is empty for the first. The error
 // is for a text that is no public key.
 func NewKey(by Actor, at time.Time, verifier, before string) (Event, error) {
-	if _, err := note.NewVerifier(verifier); err != nil {
+	if err := CheckVerifier(verifier); err != nil {
 		return Event{}, fmt.Errorf("record the signing key: %w", err)
 	}
 	detail := map[string]string{detailKey: verifier}
@@ -31,8 +33,16 @@ func KeyOf(l Leaf) (verifier string) {
 	if l.Action != KeyCreated || l.Outcome != OutcomeDone {
 		return ""
 	}
-	if _, err := note.NewVerifier(l.Detail[detailKey]); err != nil {
+	if CheckVerifier(l.Detail[detailKey]) != nil {
 		return ""
 	}
 	return l.Detail[detailKey]
+}
+
+// CheckVerifier returns an error for a text that is no public key, as [Signer.Verifier] gives one.
+func CheckVerifier(text string) error {
+	if _, err := note.NewVerifier(strings.TrimSpace(text)); err != nil {
+		return errors.New("not a public key of the form name+hash+data")
+	}
+	return nil
 }

@@ -90,7 +90,13 @@ func (b *pgBackend) failure(err error) error {
 	case "53300":
 		return fmt.Errorf("database: Postgres has no connection left for %s; allow more, or stop other clients", b.name)
 	}
-	cause := strings.Join(strings.Fields(err.Error()), " ")
+	// The driver repeats itself for each address that it tried, and names the user; the last cause is the one to mend.
+	cause := oneLine(err.Error())
+	if dial, ok := errors.AsType[*net.OpError](err); ok {
+		cause = dial.Error()
+	} else if name, ok := errors.AsType[*net.DNSError](err); ok {
+		cause = name.Error()
+	}
 	return fmt.Errorf("database: Postgres cannot be reached for %s (%s); correct the address, or start the server", b.name, cause)
 }
 

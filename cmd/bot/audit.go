@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -99,20 +100,27 @@ func (rotateCommand) Run(ctx context.Context, g *grammar, p process) error {
 // whole writes a file that is there either as a whole or not at all. Only its owner may read it.
 func whole(name string, write func(io.Writer) error) error {
 	next := name + ".part"
+	refused := func(err error) error {
+		if path, ok := errors.AsType[*os.PathError](err); ok {
+			err = path.Err // without the name of the part, which would only puzzle
+		}
+		return fmt.Errorf("cannot write %s (%w): name a file in a folder that is there and that this user may write to", name, err)
+	}
 	f, err := os.OpenFile(next, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // The operator names the file.
 	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return refused(err)
 	}
 	err = write(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = refused(cerr)
 	}
 	if err == nil {
-		err = os.Rename(next, name)
+		if err = os.Rename(next, name); err != nil {
+			err = refused(err)
+		}
 	}
 	if err != nil {
 		_ = os.Remove(next) // The first error is the one to tell.
-		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return nil
+	return err
 }
