@@ -107,6 +107,18 @@ func constants(t *testing.T, pkg, typ string) []string {
 	return found
 }
 
+// changes are the words of the changes that a digest tells of, in the count and in the line.
+func changes(t *testing.T) []string {
+	t.Helper()
+	var words []string
+	for _, c := range constants(t, "posture", "Change") {
+		if c != string(posture.Unchanged) {
+			words = append(words, c, "line."+c)
+		}
+	}
+	return words
+}
+
 func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
 	vocabulary := map[string][]string{
 		"refusal.":  append(constants(t, "commands", "RefusalCode"), constants(t, "remediation", "RefusalCode")...),
@@ -122,6 +134,7 @@ func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
 		"how.":      constants(t, "commands", "OwnerHow"),
 		"notice.":   constants(t, "commands", "NoticeKind"),
 		"role.":     constants(t, "posture", "Role"),
+		"change.":   changes(t),
 	}
 	for _, lang := range []string{"en", "ko"} {
 		said := sentences(t, lang)

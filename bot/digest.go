@@ -166,7 +166,7 @@ func changeLines(v voice, d commands.Digest, length int) string {
 		counts[c.Change]++
 	}
 	var parts, lines []string
-	for _, c := range []posture.Change{posture.New, posture.Worse, posture.Better, posture.Resolved, posture.Gone} {
+	for _, c := range []posture.Change{posture.New, posture.Worse, posture.Lost, posture.Better, posture.Resolved, posture.Gone} {
 		if n := counts[c]; n > 0 {
 			parts = append(parts, v.say("change."+string(c), arg{"Count": n}))
 		}

@@ -148,10 +148,10 @@ func digestOf(accounts int, name string) commands.Digest {
 		Waiting:  []commands.Owner{account(name, remediation.MeansGuided).Owner},
 		Head:     "size 1042 · hash vGRHUvUXm3UbDXFPfWXvnVNHQJNVRPfzcG8N6EFzpgk= · at 2026-11-21T12:00:00Z · by rootcheck · sig " + strings.Repeat("A", 91) + "=",
 	}
-	for i, c := range []posture.Change{posture.New, posture.Worse, posture.Better, posture.Resolved, posture.Gone, posture.New} {
+	for i, c := range []posture.Change{posture.New, posture.Worse, posture.Lost, posture.Better, posture.Resolved, posture.Gone} {
 		f := finding(posture.RootMFA, posture.Critical, posture.CodeNoMFA)
 		d.Changes = append(d.Changes, posture.Difference{Key: f.Key(), Change: c, After: f})
-		if i == 4 {
+		if c == posture.Gone {
 			d.Changes[i].Before, d.Changes[i].After = f, posture.Finding{}
 		}
 	}

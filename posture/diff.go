@@ -13,7 +13,8 @@ const (
 	ChangeUnknown Change = ""
 	Unchanged     Change = "unchanged"
 	New           Change = "new"      // it fails, and was not known to fail
-	Worse         Change = "worse"    // it fails worse than before, or what could be judged no longer can
+	Worse         Change = "worse"    // it fails worse than before
+	Lost          Change = "lost"     // it could be judged, and can no longer be
 	Better        Change = "better"   // it fails less than before, or can be judged again and does not fail
 	Resolved      Change = "resolved" // it failed, and is known not to any more
 	Gone          Change = "gone"     // it failed and no longer applies, or its account is no longer there
@@ -36,12 +37,13 @@ func (f Finding) Key() FindingKey {
 //
 //	before \ after   Passed     Failed     NotApplicable  NotAvailable
 //	(none)           unchanged  new        unchanged      unchanged
-//	Passed           unchanged  new        unchanged      worse
-//	Failed           resolved   unchanged  gone           worse
-//	NotApplicable    unchanged  new        unchanged      worse
+//	Passed           unchanged  new        unchanged      lost
+//	Failed           resolved   unchanged  gone           lost
+//	NotApplicable    unchanged  new        unchanged      lost
 //	NotAvailable     better     new        better         unchanged
 //
-// Losing sight is worse whatever was seen before: it is never better, and it resolves nothing.
+// Only a failure is worse. Evidence that is lost is a gap whatever was seen before: it says nothing of the root user, it is
+// never better, and it resolves nothing.
 func Between(before, after Status) Change {
 	switch after {
 	case Passed, NotApplicable:
@@ -65,7 +67,7 @@ func Between(before, after Status) Change {
 	if before == NotAvailable || before == StatusUnknown {
 		return Unchanged
 	}
-	return Worse
+	return Lost
 }
 
 // change compares a finding with the last look and with the last look that could judge it. The two differ only while sight
@@ -122,9 +124,6 @@ type Difference struct {
 	Before Finding    `json:"before,omitzero"`
 	After  Finding    `json:"after,omitzero"`
 }
-
-// LostSight reports whether the finding could be judged before and cannot be now.
-func (d Difference) LostSight() bool { return d.Change == Worse && d.After.Status == NotAvailable }
 
 // Diff compares two runs and returns what changed, worst first, and how many findings did not. Both must be whole: an
 // account that a run did not reach has findings that are NotAvailable, and one that is absent from after is gone. Where a

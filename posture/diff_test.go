@@ -16,14 +16,14 @@ func statuses() []posture.Status {
 
 func TestEveryPairOfStatusesHasItsChange(t *testing.T) {
 	const (
-		same, fresh, worse  = posture.Unchanged, posture.New, posture.Worse
+		same, fresh, lost   = posture.Unchanged, posture.New, posture.Lost
 		better, fixed, gone = posture.Better, posture.Resolved, posture.Gone
 	)
 	for before, row := range map[posture.Status][4]posture.Change{
 		posture.StatusUnknown: {same, fresh, same, same},
-		posture.Passed:        {same, fresh, same, worse},
-		posture.Failed:        {fixed, same, gone, worse},
-		posture.NotApplicable: {same, fresh, same, worse},
+		posture.Passed:        {same, fresh, same, lost},
+		posture.Failed:        {fixed, same, gone, lost},
+		posture.NotApplicable: {same, fresh, same, lost},
 		posture.NotAvailable:  {better, fresh, better, same},
 	} {
 		for i, after := range statuses() {
@@ -117,8 +117,11 @@ func TestDifferencesLoseNothing(t *testing.T) {
 			t.Fatalf("%d changed and %d unchanged of %d findings", len(changed), unchanged, len(keys))
 		}
 		for _, d := range changed {
-			if d.After.Status == posture.NotAvailable && d.Change != posture.Worse {
+			if d.After.Status == posture.NotAvailable && d.Change != posture.Lost {
 				t.Fatalf("losing sight of a finding that was %s is %s", d.Before.Status, d.Change)
+			}
+			if d.Change == posture.Worse && d.After.Status != posture.Failed {
+				t.Fatalf("a finding that is %s is worse", d.After.Status)
 			}
 			if d.Change == posture.Resolved && d.After.Status != posture.Passed {
 				t.Fatalf("a finding that is %s counts as resolved", d.After.Status)

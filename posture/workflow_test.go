@@ -62,23 +62,23 @@ func TestAFindingLivesThroughItsWorkflow(t *testing.T) {
 	})
 	t.Run("losing sight changes nothing, and a failure that comes back into sight is not new", func(t *testing.T) {
 		newStory(t).see(failed, posture.New, posture.WorkflowNew).notify().
-			see(blind, posture.Worse, posture.WorkflowNotified).
+			see(blind, posture.Lost, posture.WorkflowNotified).
 			see(blind, posture.Unchanged, posture.WorkflowNotified).
 			see(failed, posture.Unchanged, posture.WorkflowNotified)
 	})
 	t.Run("what was repaired out of sight is resolved", func(t *testing.T) {
 		newStory(t).see(failed, posture.New, posture.WorkflowNew).
-			see(blind, posture.Worse, posture.WorkflowNew).
+			see(blind, posture.Lost, posture.WorkflowNew).
 			see(passed, posture.Resolved, posture.WorkflowResolved)
 	})
 	t.Run("what passed before and after is better than not knowing", func(t *testing.T) {
 		newStory(t).see(passed, posture.Unchanged, posture.WorkflowResolved).
-			see(blind, posture.Worse, posture.WorkflowResolved).
+			see(blind, posture.Lost, posture.WorkflowResolved).
 			see(passed, posture.Better, posture.WorkflowResolved)
 	})
 	t.Run("what failed out of sight is new", func(t *testing.T) {
 		newStory(t).see(passed, posture.Unchanged, posture.WorkflowResolved).
-			see(blind, posture.Worse, posture.WorkflowResolved).
+			see(blind, posture.Lost, posture.WorkflowResolved).
 			see(failed, posture.New, posture.WorkflowNew)
 	})
 	t.Run("an account that was never seen has no workflow", func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAFindingLivesThroughItsWorkflow(t *testing.T) {
 	t.Run("a suppression holds until its end, and then the finding is new", func(t *testing.T) {
 		newStory(t).see(failed, posture.New, posture.WorkflowNew).suppress(150*time.Minute).
 			see(failed, posture.Unchanged, posture.WorkflowSuppressed).
-			see(blind, posture.Worse, posture.WorkflowSuppressed).
+			see(blind, posture.Lost, posture.WorkflowSuppressed).
 			see(blind, posture.Unchanged, posture.WorkflowNew)
 	})
 	t.Run("a suppression does not outlive its finding", func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestTheWorkflowHoldsWhateverHappens(t *testing.T) {
 					t.Fatal(err)
 				}
 				if f.Status == posture.NotAvailable {
-					if next.Workflow != before.Workflow || (change != posture.Worse && change != posture.Unchanged) {
+					if next.Workflow != before.Workflow || (change != posture.Lost && change != posture.Unchanged) {
 						t.Fatalf("losing sight is %s and turns %s into %s", change, before.Workflow, next.Workflow)
 					}
 				} else {
