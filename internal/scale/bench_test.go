@@ -2,7 +2,6 @@ package scale_test
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -68,34 +67,41 @@ func TestAThousandAccountsTakeSecondsAndLittleMemory(t *testing.T) {
 	}
 }
 
+// held reports what a scan took, and fails where that is more than it is held to.
+func held(b *testing.B, name string, m measured) {
+	b.Helper()
+	b.ReportMetric(m.Took.Seconds(), name+"-s")
+	b.ReportMetric(m.Peak, name+"-MB")
+	b.Logf("%s of ten thousand: %.2f of the 60 s, %.2f of the 100 MB", name, m.Took.Seconds()/mostTime.Seconds(), m.Peak/mostMemory)
+	if m.Peak > mostMemory || m.Took.Seconds() > slackOfCI*mostTime.Seconds() {
+		b.Errorf("%s took %v and %.1f MB", name, m.Took, m.Peak)
+	}
+}
+
 func BenchmarkTenThousandAccounts(b *testing.B) {
 	bot := binary(b)
 	for b.Loop() {
 		terminal, own := both(b, bot, 10_000, 5*time.Millisecond)
-		for name, m := range map[string]measured{"check": terminal, "scan": own} {
-			b.ReportMetric(m.Took.Seconds(), name+"-s")
-			b.ReportMetric(m.Peak, name+"-MB")
-			b.Logf("%s: %.2f of the 60 s, %.2f of the 100 MB", name, m.Took.Seconds()/mostTime.Seconds(), m.Peak/mostMemory)
-			if m.Peak > mostMemory || m.Took.Seconds() > slackOfCI*mostTime.Seconds() {
-				b.Errorf("%s took %v and %.1f MB", name, m.Took, m.Peak)
-			}
-		}
+		held(b, "check", terminal)
+		held(b, "scan", own)
 	}
 }
 
+// BenchmarkFiftyThousandAccountsBesideTenThousand compares the time of the processor, which rests on what a scan does and
+// not on what else the machine has to do. What passes by the clock is printed beside it.
 func BenchmarkFiftyThousandAccountsBesideTenThousand(b *testing.B) {
-	if os.Getenv("ROOTCHECK_PROOF") != "full" {
-		b.Skip("takes minutes: ROOTCHECK_PROOF=full runs it")
-	}
 	bot := binary(b)
 	for b.Loop() {
 		small, smallOwn := both(b, bot, 10_000, 5*time.Millisecond)
-		large, largeOwn := both(b, bot, 50_000, 5*time.Millisecond)
+		held(b, "check", small)
+		held(b, "scan", smallOwn)
+		large, largeOwn := both(b, bot, 50_000, time.Millisecond)
 		for name, m := range map[string][2]measured{"check": {small, large}, "scan": {smallOwn, largeOwn}} {
-			memory, pace := m[1].Peak/m[0].Peak, m[1].Took.Seconds()/m[0].Took.Seconds()/5
+			memory, pace := m[1].Peak/m[0].Peak, m[1].Busy.Seconds()/m[0].Busy.Seconds()/5
 			b.ReportMetric(memory, name+"-x-memory")
 			b.ReportMetric(pace, name+"-x-linear")
-			b.Logf("%s of five times the accounts: %.2f times the memory (held to 1.5), %.2f times the linear time", name, memory, pace)
+			b.Logf("%s of five times the accounts: %.2f times the memory (held to 1.5), %.2f times the linear time of the processor (held to %.2f), %v by the clock",
+				name, memory, pace, slackOfCI, m[1].Took.Round(time.Second))
 			if memory > 1.5 || pace > slackOfCI {
 				b.Errorf("%s: %.2f times the memory, %.2f times the linear time", name, memory, pace)
 			}

@@ -142,7 +142,8 @@ func awsEnvironment(url string) []string {
 type measured struct {
 	Out    []byte
 	Took   time.Duration
-	Peak   float64 // MB of memory at most, as the operating system counts them
+	Busy   time.Duration // of the processor
+	Peak   float64       // MB of memory at most, as the operating system counts them
 	Status int
 }
 
@@ -207,6 +208,7 @@ func measure(tb testing.TB, cmd *exec.Cmd) measured {
 			}
 		}
 		m.Out, m.Took, m.Status = out.Bytes(), time.Since(began), cmd.ProcessState.ExitCode()
+		m.Busy = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		return m
 	}
 }
