@@ -44,7 +44,7 @@ func VerifyAudit(ctx context.Context, c Config, o VerifyOptions) (Verified, erro
 		return Verified{}, err
 	}
 	for _, v := range o.Verifiers {
-		if err := audit.CheckVerifier(v); err != nil {
+		if err = audit.CheckVerifier(v); err != nil {
 			return Verified{}, &SettingError{Setting: "--verifier", Fix: "give the public key that `bot doctor` shows as \"signs as\"", Err: err}
 		}
 	}
@@ -55,7 +55,7 @@ func VerifyAudit(ctx context.Context, c Config, o VerifyOptions) (Verified, erro
 	if err != nil {
 		return Verified{}, err
 	}
-	if kept, ok, err := keptHead(c.witnessFile()); err == nil && ok {
+	if kept, ok, unread := keptHead(c.witnessFile()); unread == nil && ok {
 		own = append(own, kept)
 	}
 	v, err := verifyStore(ctx, s, c, o, own)

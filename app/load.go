@@ -214,11 +214,11 @@ func kindWord(k reflect.Kind) string {
 
 // pathsOf lists every setting from where it begins, such as aws[].organization.role_arn.
 func pathsOf(t reflect.Type, at string) []string {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
-		if t.Kind() == reflect.Slice {
-			at += "[]"
-		}
-		t = t.Elem()
+	if t.Kind() == reflect.Pointer {
+		return pathsOf(t.Elem(), at)
+	}
+	if t.Kind() == reflect.Slice {
+		return pathsOf(t.Elem(), at+"[]")
 	}
 	if t.Kind() != reflect.Struct {
 		return nil

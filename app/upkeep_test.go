@@ -34,8 +34,8 @@ func keeps(t *testing.T) *kept {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
+		if failed := s.Close(); failed != nil {
+			t.Error(failed)
 		}
 	})
 	k.App = &App{o: o, config: c, store: s}
@@ -180,7 +180,7 @@ func TestAHeadThatTheLogContradictsIsTold(t *testing.T) {
 	}
 	k.sign(t.Context(), head)
 	for range 2 {
-		if err := k.upkeep.restored(t.Context()); err != nil || len(k.upkeep.troubles()) != 0 {
+		if err = k.upkeep.restored(t.Context()); err != nil || len(k.upkeep.troubles()) != 0 {
 			t.Fatalf("a log that grew: %v, %v", k.upkeep.troubles(), err)
 		}
 		k.record(t)

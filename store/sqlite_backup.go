@@ -27,10 +27,10 @@ func (b *sqliteBackend) backup(ctx context.Context, path string) (err error) {
 			err = fmt.Errorf("back up %s: %w", b.name, err)
 		}
 	}()
-	if err := untaken(path); err != nil {
+	if err = untaken(path); err != nil {
 		return err
 	}
-	if err := b.roomFor(filepath.Dir(path)); err != nil {
+	if err = b.roomFor(filepath.Dir(path)); err != nil {
 		return err
 	}
 	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+BackupPart+"*") // with mode 0600
@@ -74,7 +74,7 @@ func (b *sqliteBackend) roomFor(dir string) error {
 	var size uint64
 	for _, f := range []string{b.path, b.path + "-wal"} {
 		if info, err := os.Stat(f); err == nil {
-			size += uint64(max(info.Size(), 0)) //nolint:gosec // a size is not negative
+			size += uint64(max(info.Size(), 0))
 		}
 	}
 	if space < size+size/4 {
