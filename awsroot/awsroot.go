@@ -31,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -143,7 +144,7 @@ func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*
 	} else if a := s.Account; a != nil {
 		profile, role, region = a.Profile, a.RoleARN, a.Region
 	}
-	base, err := load(ctx, profile, region, c.Version, client)
+	base, err := load(ctx, profile, region, c, client)
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration of %s: %w", s.Name, err)
 	}
@@ -190,10 +191,14 @@ func (r *reach) cloudTrail() bool {
 	return r.src.Account != nil && r.src.Account.CloudTrail
 }
 
-func load(ctx context.Context, profile, region, version string, client aws.HTTPClient) (aws.Config, error) {
+func load(ctx context.Context, profile, region string, c Config, client aws.HTTPClient) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
-		config.WithAppID("rootcheck-" + version),
+		config.WithAppID("rootcheck-" + c.Version),
+		config.WithLogger(logging.LoggerFunc(func(level logging.Classification, format string, v ...any) {
+			// What matters of it comes back as an error. Left alone, the SDK would write to standard error by itself.
+			c.Log.Debug("the SDK says", "level", string(level), "said", clip(fmt.Sprintf(format, v...)))
+		})),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				// The client-wide retry quota would fail every account of a scan that is throttled for a while.

@@ -2,11 +2,13 @@ package awsroot
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -24,7 +26,27 @@ func gapOf(err error) posture.Gap {
 		g.Reason = posture.ReasonUnreachableRole
 	}
 	g.Fix = fixOf(g.Reason, codeOf(err))
+	if what, fix := unreached(err); what != "" && g.Reason == posture.ReasonNoAnswer {
+		g.Detail += ": " + what
+		g.Fix = fix
+	}
 	return g
+}
+
+// unreached is why nobody answered, where waiting for the next check would not help, and what would.
+func unreached(err error) (what, fix string) {
+	var name *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted):
+		return "the server's certificate is not trusted", "Where a proxy looks into TLS, name the file of its certificates in AWS_CA_BUNDLE."
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the server refused the connection", "Check AWS_ENDPOINT_URL, and whether the network lets the bot reach AWS."
+	case errors.As(err, &name) && name.IsNotFound:
+		return "its name has no address", "Check the Region and AWS_ENDPOINT_URL, and whether the network resolves the names of AWS."
+	default:
+		return "", ""
+	}
 }
 
 // fixOf is the fix of the code where it is better known than that of its reason.

@@ -131,5 +131,5 @@ func (r *reach) readByRootProfile(ctx context.Context, f remediation.Facts, c Co
 // rootProfile loads the operator's root profile. Nothing keeps it beyond the act: no cache, and no renewal.
 func (r *reach) rootProfile(ctx context.Context, c Config) (aws.Config, error) {
 	a := r.src.Account
-	return load(ctx, a.RootProfile, a.Region, c.Version, r.base.HTTPClient)
+	return load(ctx, a.RootProfile, a.Region, c, r.base.HTTPClient)
 }
