@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -49,7 +50,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	if r.src.Organization == nil {
 		return a.single(ctx, r, yield)
 	}
-	began := a.cfg.Now()
+	r.inventoried("", a.cfg.Now())
 	r.tags.begin()
 	ctx, stop := context.WithCancel(ctx)
 	pages := r.listed(ctx)
@@ -67,7 +68,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	r.remember(org.Centralized)
 	err := r.turn(pages, func(acc orgtypes.Account) error { return yield(r.account(acc, &org)) })
 	if err == nil {
-		r.inventoried(org.Management, began)
+		r.inventoried(org.Management, time.Time{})
 	}
 	return org, err
 }
