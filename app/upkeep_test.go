@@ -25,9 +25,14 @@ type kept struct {
 
 func keeps(t *testing.T) *kept {
 	t.Helper()
+	return keepsAt(t, t.TempDir())
+}
+
+func keepsAt(t *testing.T, dir string) *kept {
+	t.Helper()
 	k := &kept{now: time.Date(2026, 11, 22, 3, 30, 0, 0, time.UTC)}
 	c := DefaultConfig()
-	c.Database = filepath.Join(t.TempDir(), "rootcheck.db")
+	c.Database = filepath.Join(dir, "rootcheck.db")
 	o := Options{Now: func() time.Time { return k.now }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	s, err := store.Open(t.Context(), c.store(o))
 	if err != nil {
