@@ -134,10 +134,11 @@ type faultBody struct {
 	Latency string `json:"latency"`
 	Code    string `json:"error"`
 	All     bool   `json:"all"`
+	One     bool   `json:"one"`
 }
 
 func (w *Workspace) controlFault(b faultBody) (any, error) {
-	f := Fault{Kind: b.Kind, Method: b.Method, Count: b.Count, Code: b.Code, All: b.All}
+	f := Fault{Kind: b.Kind, Method: b.Method, Count: b.Count, Code: b.Code, All: b.All, One: b.One}
 	var err error
 	if b.For != "" {
 		if f.For, err = time.ParseDuration(b.For); err != nil {

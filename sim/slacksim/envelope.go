@@ -1,6 +1,7 @@
 package slacksim
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"time"
@@ -94,11 +95,7 @@ func (w *Workspace) dispatch(e *envelope) {
 		w.lost(e)
 		return
 	}
-	frame := obj{"envelope_id": e.id, "type": e.kind, "accepts_response_payload": e.accepts, "payload": e.payload}
-	if e.kind == "events_api" {
-		frame["retry_attempt"], frame["retry_reason"] = e.attempt, e.reason
-	}
-	data := encode(frame)
+	data := e.frame()
 	w.waiting++
 	for _, s := range targets {
 		s.send(data)
@@ -107,6 +104,21 @@ func (w *Workspace) dispatch(e *envelope) {
 		}
 	}
 	e.timer = time.AfterFunc(w.cfg.AckTimeout, func() { w.expire(e) })
+}
+
+// frame is e as it goes over the wire, without a payload if it has none. The payload is put in as it was encoded: it may hold
+// a long message, and ten thousand people may click at once.
+func (e *envelope) frame() []byte {
+	head := obj{"envelope_id": e.id, "type": e.kind, "accepts_response_payload": e.accepts}
+	if e.kind == "events_api" {
+		head["retry_attempt"], head["retry_reason"] = e.attempt, e.reason
+	}
+	if len(e.payload) == 0 {
+		return encode(head)
+	}
+	data := bytes.TrimSuffix(encode(head), []byte("}"))
+	data = slices.Grow(data, len(e.payload)+16)
+	return append(append(append(data, `,"payload":`...), e.payload...), '}')
 }
 
 // targets picks one live socket at random, or all of them under the broadcast fault. A half-open

@@ -25,6 +25,8 @@ type Fault struct {
 	Code string
 	// All makes "refresh" recycle every connection and not just the oldest.
 	All bool
+	// One makes "disconnect" and "half_open" hit the oldest connection only, once.
+	One bool
 }
 
 // fault is one that was ordered and has not ended.
@@ -39,6 +41,7 @@ type fault struct {
 //	refresh               warning, refresh_requested, close
 //	link_disabled         Socket Mode is switched off
 //	half_open             the connections of now stay and pass nothing more
+//	too_many_websockets   no further connection is admitted
 //	http_500              the Web API answers with an HTML page
 //	rate_limit            the Web API answers 429 with Retry-After
 //	error                 the Web API answers an error of Slack's, by name
@@ -52,7 +55,7 @@ type fault struct {
 //	clear                 ends every fault
 func FaultKinds() []string {
 	return []string{
-		"disconnect", "refresh", "link_disabled", "half_open", "http_500", "rate_limit", "error", "garbage", "slow",
+		"disconnect", "refresh", "link_disabled", "half_open", "too_many_websockets", "http_500", "rate_limit", "error", "garbage", "slow",
 		"broadcast", "duplicate", "lose_acks", "timeout_after_commit", "drop_ephemeral", "clear",
 	}
 }
@@ -71,12 +74,12 @@ func (w *Workspace) Inject(f Fault) error {
 		w.refresh(f)
 		return nil
 	case "disconnect":
-		for _, s := range w.sockets {
+		for _, s := range w.hit(f) {
 			s.leaving = true
 			s.abort()
 		}
 		// Without a duration the connections are cut once and may come back.
-		if f.For == 0 {
+		if f.For == 0 || f.One {
 			return nil
 		}
 	case "link_disabled":
@@ -84,7 +87,7 @@ func (w *Workspace) Inject(f Fault) error {
 			w.dismiss(s, "link_disabled")
 		}
 	case "half_open":
-		for _, s := range w.sockets {
+		for _, s := range w.hit(f) {
 			s.goSilent()
 		}
 		return nil
@@ -96,6 +99,14 @@ func (w *Workspace) Inject(f Fault) error {
 		w.faults = append(w.faults, fault{Fault: f, until: w.cfg.Now().Add(f.For)})
 	}
 	return nil
+}
+
+// hit returns the connections that a fault is for. The caller holds mu.
+func (w *Workspace) hit(f Fault) []*socket {
+	if f.One {
+		return w.sockets[:min(1, len(w.sockets))]
+	}
+	return w.sockets
 }
 
 // dismiss sends a disconnect frame and closes. The caller holds mu.

@@ -172,6 +172,9 @@ func (w *Workspace) respondTo(h *hook, c *call) *apiError {
 	m.threadTS = thread
 	if c.str("response_type") != "in_channel" {
 		m.ephemeral = h.user
+		if w.active("drop_ephemeral") {
+			return nil
+		}
 	}
 	h.channel.add(m)
 	w.touch()

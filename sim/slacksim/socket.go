@@ -100,7 +100,7 @@ func (w *Workspace) admit(s *socket) bool {
 	w.wg.Go(func() { w.write(s) })
 	// The reader runs in the HTTP server's goroutine; Close must wait for it as well.
 	w.wg.Add(1)
-	if n := len(w.sockets); n >= maxSockets {
+	if n := len(w.sockets); n >= maxSockets || w.active("too_many_websockets") {
 		s.leaving = true
 		s.send(encode(obj{
 			"type": "disconnect", "reason": "too_many_websockets", "num_connections": n,
