@@ -17,7 +17,8 @@ import (
 // This file is one connection of Socket Mode (https://docs.slack.dev/apis/events-api/using-socket-mode). The library gets
 // its address and no more: its own reader decodes the whole message that was clicked before anybody sees the envelope, keeps
 // quiet about why Slack disconnects, and drops what comes after. The rules are:
-//   - Between reading and handing on nothing waits for Slack, AWS or a decision.
+//   - Who reads never writes, and waits for no Slack, no AWS and no decision: two ends that both wait to write would stand
+//     still.
 //   - When Slack asks for another connection, what it still sends on this one is taken until it closes it.
 //   - Whatever stops passing anything is given up: a connection that looks open swallows clicks.
 
@@ -27,9 +28,8 @@ const (
 	lingerFor  = 15 * time.Second // for what Slack still sends after its warning, which comes about ten seconds before
 	dialWithin = 15 * time.Second
 	ackWithin  = 2 * time.Second
+	closeIn    = time.Second // for the other end to say goodbye
 	maxFrame   = 16 << 20
-	// closeWithin is how long the other end may take to say goodbye.
-	closeWithin = time.Second
 	// Slack drops an acknowledgement of this many bytes without a word, and one in several WebSocket frames, which the
 	// write buffer's size prevents (https://github.com/slack-go/slack/issues/1196).
 	maxAck = 20_480
@@ -41,6 +41,7 @@ type socket struct {
 	writing chan struct{} // held by who writes
 	stuck   *time.Timer   // ends a connection that does not take what is written
 	silent  *time.Timer   // ends one that says nothing
+	asked   chan string   // Slack's pings to be answered
 	leaving chan struct{} // closed when Slack asks for another connection
 	reason  string        // of the leaving; read after it
 	once    sync.Once
@@ -67,14 +68,18 @@ func dial(ctx context.Context, c Config) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a socket: %w", err)
 	}
-	s := &socket{conn: conn, writing: make(chan struct{}, 1), leaving: make(chan struct{})}
+	s := &socket{conn: conn, writing: make(chan struct{}, 1), asked: make(chan string, 1), leaving: make(chan struct{})}
 	s.stuck, s.silent = time.AfterFunc(ackWithin, s.abort), time.AfterFunc(silentFor, s.abort)
 	s.stuck.Stop()
 	conn.SetReadLimit(maxFrame)
 	conn.SetPongHandler(func(string) error { s.silent.Reset(silentFor); return nil })
 	conn.SetPingHandler(func(data string) error {
 		s.silent.Reset(silentFor)
-		return s.write(ctx, websocket.PongMessage, []byte(data))
+		select {
+		case s.asked <- data:
+		default: // one answer does for several (RFC 6455, 5.5.3)
+		}
+		return nil
 	})
 	return s, nil
 }
@@ -92,12 +97,22 @@ func (s *socket) unreadable() {
 	}
 }
 
+// close says goodbye and gives the other end a second to do so: what it had sent before is still read.
+func (s *socket) close(ctx context.Context) {
+	time.AfterFunc(closeIn, s.abort)
+	inTime, stop := context.WithTimeout(context.WithoutCancel(ctx), closeIn)
+	defer stop()
+	if s.write(inTime, websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")) != nil {
+		s.abort()
+	}
+}
+
 // leave notes that Slack asks for another connection, and gives this one a while.
-func (s *socket) leave(reason string) {
+func (s *socket) leave(ctx context.Context, reason string) {
 	s.once.Do(func() {
 		s.reason = reason
 		close(s.leaving)
-		time.AfterFunc(lingerFor, s.abort)
+		time.AfterFunc(lingerFor, func() { s.close(ctx) })
 	})
 }
 
@@ -107,14 +122,7 @@ func (s *socket) leave(reason string) {
 func (s *socket) read(ctx context.Context, take func([]byte)) error {
 	defer s.silent.Stop()
 	defer s.abort()
-	bye := context.AfterFunc(ctx, func() {
-		time.AfterFunc(closeWithin, s.abort)
-		last, stop := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
-		defer stop()
-		if s.write(last, websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")) != nil {
-			s.abort()
-		}
-	})
+	bye := context.AfterFunc(ctx, func() { s.close(ctx) })
 	defer bye()
 	ended := make(chan struct{})
 	defer close(ended)
@@ -137,17 +145,25 @@ func (s *socket) read(ctx context.Context, take func([]byte)) error {
 	}
 }
 
-// ping asks the other end for a sign of life until the connection ends.
+// ping asks the other end for a sign of life, and gives it ours, until the connection ends.
 func (s *socket) ping(ctx context.Context, ended chan struct{}) {
 	t := time.NewTicker(pingEvery)
 	defer t.Stop()
 	for {
+		var err error
 		select {
 		case <-t.C:
-			if s.write(ctx, websocket.PingMessage, nil) != nil {
-				return
-			}
+			err = s.write(ctx, websocket.PingMessage, nil)
+		case data := <-s.asked:
+			err = s.write(ctx, websocket.PongMessage, []byte(data))
 		case <-ended:
+			return
+		}
+		if ctx.Err() != nil || errors.Is(err, websocket.ErrCloseSent) {
+			return // it is being closed in an orderly way
+		}
+		if err != nil {
+			s.abort()
 			return
 		}
 	}

@@ -185,7 +185,7 @@ func (s *sockets) take(ctx context.Context, n int, one *socket, data []byte) {
 	case f.kind == "hello":
 		s.up(ctx, n, one, f)
 	case f.kind == "disconnect":
-		one.leave(f.reason)
+		one.leave(ctx, f.reason)
 	case f.id == "":
 		s.cfg.Log.InfoContext(ctx, "frame of an unknown kind", "socket", n, "kind", f.kind)
 	case f.payload == nil || f.kind != "interactive" && f.kind != "slash_commands" && f.kind != "events_api":
