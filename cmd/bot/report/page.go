@@ -56,7 +56,7 @@ func HTML(w io.Writer, c *app.Checked) error {
 		"lower": func(s posture.Severity) string { return strings.ToLower(string(s)) },
 		"cell":  cell, "label": func(r app.Row) string { return clean(r.Label()) },
 		"finding": func(r app.Row, c posture.Control) app.RowFinding { f, _ := r.Finding(c); return f },
-		"fix":     fixOf, "shown": func(f app.RowFinding) bool {
+		"unit":    unitOf, "way": wayOf, "fix": fixOf, "shown": func(f app.RowFinding) bool {
 			return f.Status != posture.Passed && f.Status != posture.NotApplicable
 		},
 	}).Parse(pageText)
@@ -90,6 +90,31 @@ func fixOf(f app.RowFinding) string {
 		return ""
 	}
 	return f.Gap.Fix
+}
+
+// unitOf is the account's organizational unit by name. A check knows ids only, which say nothing to anybody.
+func unitOf(r app.Row) string {
+	if r.Unit == "/" || strings.Contains(r.Unit, "/ou-") {
+		return ""
+	}
+	return clean(r.Unit)
+}
+
+// wayOf says how the account was looked into, as evidence for whoever has to rely on it. It says nothing of one that could
+// not be judged.
+func wayOf(r app.Row) string {
+	switch {
+	case !r.Scanned:
+		return ""
+	case r.Via == "assume-root":
+		return "Read in a privileged session that may only look"
+	case r.Via == "role":
+		return "Read by a read-only role in the account"
+	case r.Via == "own":
+		return "Read by the bot's own identity"
+	default:
+		return ""
+	}
 }
 
 // cell is a status as a word and as the class of its cell.

@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -113,5 +115,39 @@ func TestColourAddsNothingButColour(t *testing.T) {
 	}
 	if without.mark(posture.StatusUnknown, 1) == without.mark(posture.Passed, 2) {
 		t.Error("what is unknown looks like a pass")
+	}
+}
+
+// named gathers the names of a type's fields as JSON has them.
+func named(t reflect.Type, into map[string]bool) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		named(t.Elem(), into)
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" && f.IsExported() {
+				into[name] = true
+				named(f.Type, into)
+			}
+		}
+	default:
+	}
+}
+
+func TestEachFieldOfTheReportIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/REPORTS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{"accounts": true}
+	named(reflect.TypeFor[object](), names)
+	named(reflect.TypeFor[app.Row](), names)
+	if len(names) < 40 {
+		t.Fatalf("only %d fields were found", len(names))
+	}
+	for name := range names {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("docs/REPORTS.md does not say what %s is", name)
+		}
 	}
 }
