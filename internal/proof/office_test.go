@@ -38,6 +38,7 @@ type office struct {
 	slack  *slacksim.Workspace
 	app    *app.App
 	dir    string
+	url    string // of the database
 	log    *lockedBuffer
 	seen   *store.Store // beside the bot, to look and never to write
 	number int          // of what was entered
@@ -93,6 +94,7 @@ func newOfficeHeard(t *testing.T, users []slacksim.User, groups []slacksim.Group
 		Profile: profile(place, "operator"), Delete: &app.Delete{}, Quarantine: &app.Quarantine{PolicyID: awssim.QuarantinePolicyID},
 	}}}
 	change(&c)
+	o.url = c.Database
 	log := slog.New(slog.NewJSONHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	o.app, err = app.New(t.Context(), c, app.Options{Now: o.clock.Now, Log: log, Version: "proof"})
