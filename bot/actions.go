@@ -30,16 +30,14 @@ func (b *Bot) actions() map[string]func(context.Context, call, string) error {
 	return map[string]func(context.Context, call, string) error{
 		actDeactivate: b.onKey("request", form.deactivate),
 		actBreakGlass: b.onKey("break_glass", form.breakGlass),
-		actConfirm:    b.onStep("confirm", form.confirm, b.verbs.Confirm),
-		actReject:     b.onStep("reject", form.reject, b.verbs.Reject),
-		actReactivate: b.onStep("request", form.reactivate, b.verbs.RequestReactivate),
-		actLift:       b.onStep("request", form.lift, b.verbs.RequestLift),
-		actDelete: b.onStep("request", form.delete, func(ctx context.Context, a commands.Actor, id remediation.RequestID, n int, _ string) (remediation.Request, error) {
-			return b.verbs.RequestDelete(ctx, a, id, n, commands.Ask{})
-		}),
-		actCancel: b.cancel,
-		actDone:   b.stepDone,
-		actSteps:  b.showSteps,
+		actConfirm:    b.onStep(remediation.Confirm, form.confirm),
+		actReject:     b.onStep(remediation.Reject, form.reject),
+		actReactivate: b.onStep(remediation.AskReactivate, form.reactivate),
+		actLift:       b.onStep(remediation.AskLift, form.lift),
+		actDelete:     b.onStep(remediation.AskDelete, form.delete),
+		actCancel:     b.cancel,
+		actDone:       b.stepDone,
+		actSteps:      b.showSteps,
 
 		actShow:   b.onPlace(b.showAccount),
 		actMute:   b.onFinding(form.mute),
@@ -109,10 +107,10 @@ func (b *Bot) stored(ctx context.Context, p place) (commands.Preview, error) {
 const mayWithin = 1200 * time.Millisecond
 
 // may asks whether the person may ask at all. A look-up that takes too long is not waited for: the verbs ask again.
-func (b *Bot) may(ctx context.Context, c call, act string) error {
+func (b *Bot) may(ctx context.Context, c call, ask func(context.Context) error) error {
 	ctx, stop := context.WithTimeout(ctx, mayWithin)
 	defer stop()
-	err := b.verbs.May(ctx, c.actor, act)
+	err := ask(ctx)
 	if err != nil && !isRefusal(err) {
 		b.log.InfoContext(ctx, "rights not known yet", "user", c.actor.User, "error", err)
 		return nil
@@ -123,7 +121,7 @@ func (b *Bot) may(ctx context.Context, c call, act string) error {
 // onKey opens a modal about a key.
 func (b *Bot) onKey(act string, draw func(form) slack.ModalViewRequest) func(context.Context, call, string) error {
 	return b.onPlace(func(ctx context.Context, c call, p place) error {
-		if err := b.may(ctx, c, act); err != nil {
+		if err := b.may(ctx, c, func(ctx context.Context) error { return b.verbs.May(ctx, c.actor, act) }); err != nil {
 			return err
 		}
 		pre, err := b.stored(ctx, p)
@@ -143,7 +141,7 @@ func (b *Bot) onKey(act string, draw func(form) slack.ModalViewRequest) func(con
 // onFinding opens a modal that needs nothing of AWS.
 func (b *Bot) onFinding(draw func(form) slack.ModalViewRequest) func(context.Context, call, string) error {
 	return b.onPlace(func(ctx context.Context, c call, p place) error {
-		if err := b.may(ctx, c, "look"); err != nil {
+		if err := b.may(ctx, c, func(ctx context.Context) error { return b.verbs.May(ctx, c.actor, commands.ActLook) }); err != nil {
 			return err
 		}
 		pre, err := b.stored(ctx, p)
@@ -155,12 +153,9 @@ func (b *Bot) onFinding(draw func(form) slack.ModalViewRequest) func(context.Con
 	})
 }
 
-// verbOnStep is a verb that a click on a request stands for, with a reason or a typed key.
-type verbOnStep func(ctx context.Context, a commands.Actor, id remediation.RequestID, version int, text string) (remediation.Request, error)
-
-// onStep opens a modal about a request. A button of an outdated card opens nothing: its verb is called with the outdated
-// version, which the machine refuses and puts on record. Versions only grow, so what is outdated stays so.
-func (b *Bot) onStep(act string, draw func(form) slack.ModalViewRequest, do verbOnStep) func(context.Context, call, string) error {
+// onStep opens a modal about a step on a request. What could only be refused when it comes back is refused here: an outdated
+// button, a confirmation of one's own, a watch that is not over.
+func (b *Bot) onStep(k remediation.Kind, draw func(form) slack.ModalViewRequest) func(context.Context, call, string) error {
 	return func(ctx context.Context, c call, value string) error {
 		id, version, ok := parseStep(value)
 		if !ok {
@@ -174,12 +169,11 @@ func (b *Bot) onStep(act string, draw func(form) slack.ModalViewRequest, do verb
 			return fmt.Errorf("read request %s: %w", id, err)
 		}
 		p := place{Source: r.Source, Account: r.Account, What: keyHandle(r.Key)}
-		if r.State.Ended() || !r.Current(version) {
-			_, err = do(ctx, c.actor, id, version, "")
+		err = b.may(ctx, c, func(ctx context.Context) error { return b.verbs.MayStep(ctx, c.actor, id, version, k) })
+		if stale(err) {
 			b.redrawCard(ctx, p)
-			return err
 		}
-		if err = b.may(ctx, c, act); err != nil {
+		if err != nil {
 			return err
 		}
 		pre, err := b.stored(ctx, p)
@@ -279,13 +273,13 @@ func (b *Bot) showSteps(ctx context.Context, c call, value string) error {
 	if err != nil {
 		return fmt.Errorf("read request %s: %w", id, err)
 	}
-	a, err := b.verbs.Account(ctx, c.actor, string(r.Account))
+	a, err := b.verbs.Account(ctx, c.actor, place{Source: r.Source, Account: r.Account}.word())
 	return b.reply(ctx, c, err, func() message { return keyDM(c.v, a, r, b.ws.cfg.Channel) })
 }
 
 // showAccount answers with the account's card, for this person only.
 func (b *Bot) showAccount(ctx context.Context, c call, p place) error {
-	a, err := b.verbs.Account(ctx, c.actor, string(p.Account))
+	a, err := b.verbs.Account(ctx, c.actor, p.word())
 	return b.reply(ctx, c, err, func() message { return b.cardIn(ctx, c.v, a) })
 }
 
@@ -298,7 +292,7 @@ func (b *Bot) unmute(ctx context.Context, c call, p place) error {
 }
 
 func (b *Bot) tellOwner(ctx context.Context, c call, p place) error {
-	return b.mfa(ctx, c, string(p.Account))
+	return b.mfa(ctx, c, p.word())
 }
 
 func (b *Bot) claim(ctx context.Context, c call, p place) error {

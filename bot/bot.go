@@ -40,6 +40,7 @@ type Verbs interface {
 type Looking interface {
 	List(ctx context.Context, a commands.Actor, query string, page int) (commands.List, error)
 	Account(ctx context.Context, a commands.Actor, word string) (commands.AccountView, error)
+	Find(ctx context.Context, a commands.Actor, words string) (commands.Found, error)
 	Keys(ctx context.Context, a commands.Actor, word string) ([]commands.AccountView, error)
 	Status(ctx context.Context, a commands.Actor) (commands.Status, error)
 	Requests(ctx context.Context, a commands.Actor, all bool) ([]remediation.Request, error)
@@ -48,6 +49,7 @@ type Looking interface {
 	DigestNow(ctx context.Context, a commands.Actor) error
 	Home(ctx context.Context, a commands.Actor) (commands.List, []remediation.Request, error)
 	May(ctx context.Context, a commands.Actor, act string) error
+	MayStep(ctx context.Context, a commands.Actor, id remediation.RequestID, version int, k remediation.Kind) error
 	Refuse(ctx context.Context, a commands.Actor, act string, code commands.RefusalCode) error
 	Preview(ctx context.Context, a commands.Actor, source string, account posture.AccountID, key string, id remediation.RequestID) (commands.Preview, error)
 }

@@ -174,6 +174,31 @@ func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
 	}
 }
 
+func TestEveryRefusalSaysWhatToDoNext(t *testing.T) {
+	next := map[string]*regexp.Regexp{
+		"en": regexp.MustCompile(`(?i)\b(ask|try|press|look|type|use|take|say why|compare|unblock|one sentence|nothing to do|has to press)\b|\{\{\.Who\}\}|/rootcheck`),
+		"ko": regexp.MustCompile(`(주세요|\{\{\.Who\}\}|더 하실 일은 없습니다\.)["\s]*$|주세요[.:]`),
+	}
+	polite := regexp.MustCompile(`(니다|주세요|세요|니까|나요|인가요)\.?$`)
+	for lang, says := range next {
+		for id, s := range sentences(t, lang) {
+			code, ok := strings.CutPrefix(id, "refusal.")
+			if !ok || slices.Contains([]string{"by", "when", "until", "nearest", "who", "who.nobody"}, code) {
+				continue // parts of the others
+			}
+			if !says.MatchString(s) {
+				t.Errorf("%s: %s tells nobody what to do next: %s", lang, id, s)
+			}
+			for part := range strings.SplitSeq(strings.TrimSuffix(s, "."), ". ") {
+				part = strings.TrimSpace(regexp.MustCompile(`\(ID \{\{[^}]*\}\}\)|\{\{[^}]*\}\}`).ReplaceAllString(part, ""))
+				if lang == "ko" && part != "" && !strings.HasSuffix(part, ":") && !strings.Contains(part, ": ") && !polite.MatchString(strings.TrimRight(part, ". ")) {
+					t.Errorf("%s: %s is not said politely: %q", lang, id, part)
+				}
+			}
+		}
+	}
+}
+
 func TestEveryIDInTheSourceIsInTheCatalogues(t *testing.T) {
 	said := sentences(t, "en")
 	files, err := filepath.Glob("*.go")

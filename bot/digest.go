@@ -253,7 +253,15 @@ func rowLine(v voice, r commands.Row, names int) string {
 	if r.Open > 0 {
 		said += " · " + v.say("row.open", arg{"Count": r.Open})
 	}
-	return worst(r.Failed, r.Gaps) + " *" + outside(r.Account.Label(), names).mrkdwn() + "* " + accountName(r.Account.ID) + "\n" + said
+	return worst(r.Failed, r.Gaps) + " *" + outside(r.Account.Label(), names).mrkdwn() + "* " + where(r) + "\n" + said
+}
+
+// where names the account of a row by id, and where that is not enough by its `aws` entry as well, as people can type it.
+func where(r commands.Row) string {
+	if r.Twice {
+		return "`" + outside(r.Account.Source, shortName).mrkdwn() + "/" + outside(string(r.Account.ID), 20).mrkdwn() + "`"
+	}
+	return accountName(r.Account.ID)
 }
 
 // rowBlock is an account in a list, with the button that opens it.

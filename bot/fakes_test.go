@@ -93,10 +93,32 @@ func (v *verbs) View(_ context.Context, source string, id posture.AccountID) (co
 }
 
 func (v *verbs) Account(ctx context.Context, _ commands.Actor, word string) (commands.AccountView, error) {
-	if word != string(account) && word != "Payments" {
+	if word != string(account) && word != "acme/"+string(account) && word != "Payments" {
 		return commands.AccountView{}, &commands.Refusal{Code: commands.UnknownAccount}
 	}
 	return v.View(ctx, "acme", account)
+}
+
+func (v *verbs) Find(ctx context.Context, a commands.Actor, words string) (commands.Found, error) {
+	view, err := v.Account(ctx, a, words)
+	return commands.Found{Account: &view}, err
+}
+
+// MayStep asks the machine, as the verbs do, and changes nothing.
+func (v *verbs) MayStep(_ context.Context, a commands.Actor, id remediation.RequestID, version int, k remediation.Kind) error {
+	v.note("may " + string(k) + " " + a.User)
+	if a.User == guest {
+		return &commands.Refusal{Code: commands.IsGuest}
+	}
+	r, err := v.Request(context.Background(), id)
+	if err != nil {
+		return &commands.Refusal{Code: commands.UnknownRequest}
+	}
+	d := remediation.Decide(r, remediation.Event{Kind: k, Version: version, By: remediation.Person{User: a.User}, Reason: "r", Override: "o"}, v.now())
+	if d.Refusal != nil {
+		return d.Refusal
+	}
+	return nil
 }
 
 func (v *verbs) List(context.Context, commands.Actor, string, int) (commands.List, error) {

@@ -34,7 +34,10 @@ func refusal(v voice, err error, logID string) string {
 
 // refusalArgs makes the arguments of a refusal fit to be shown: people as mentions, states and reasons as words.
 func refusalArgs(v voice, args map[string]string) arg {
-	data := arg{"By": "", "When": "", "State": "", "Nearest": "", "Group": "", "Wait": "", "Reason": "", "ID": "", "Until": "", "Why": "", "Request": ""}
+	data := arg{
+		"By": "", "When": "", "State": "", "Nearest": "", "Group": "", "Wait": "", "Reason": "", "ID": "", "Until": "", "Why": "", "Request": "",
+		"Choices": "", "Who": " " + v.say("refusal.who.nobody"),
+	}
 	for _, k := range slices.Sorted(maps.Keys(args)) {
 		s := args[k]
 		name := strings.ToUpper(k[:min(1, len(k))]) + k[min(1, len(k)):]
@@ -48,6 +51,10 @@ func refusalArgs(v voice, args map[string]string) arg {
 			data["State"] = v.say("state." + s)
 		case k == "nearest":
 			data["Nearest"] = " " + v.say("refusal.nearest", arg{"Nearest": outside(s, 60)})
+		case k == "who":
+			data["Who"] = " " + v.say("refusal.who", arg{"Who": people(v, strings.Fields(s))})
+		case k == "choices":
+			data["Choices"] = choices(v, strings.Fields(s))
 		case k == "group" && slackID(s, "S"):
 			data["Group"] = "`" + s + "`"
 		case k == "reason":
@@ -61,6 +68,28 @@ func refusalArgs(v voice, args map[string]string) arg {
 		}
 	}
 	return data
+}
+
+// people names those who may do it instead, users and groups, to the one who asked.
+func people(v voice, ids []string) string {
+	var names []string
+	for _, id := range firsts(ids, 10) {
+		if slackID(id, "S") {
+			names = append(names, "<!subteam^"+id+">")
+			continue
+		}
+		names = append(names, user(id))
+	}
+	return v.list(names)
+}
+
+// choices are words as they can be typed.
+func choices(v voice, words []string) string {
+	var all []string
+	for _, w := range words {
+		all = append(all, "`"+outside(w, nameLength).mrkdwn()+"`")
+	}
+	return v.list(all)
 }
 
 // moment shows a time that came as words.

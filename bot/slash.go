@@ -112,24 +112,23 @@ func (b *Bot) mfa(ctx context.Context, c call, word string) error {
 // look answers words that are no command: one account by its id, name or alias, else a search, else usage with the
 // nearest match.
 func (b *Bot) look(ctx context.Context, c call, name, all string) error {
-	a, err := b.verbs.Account(ctx, c.actor, all)
+	found, err := b.verbs.Find(ctx, c.actor, all)
 	var refused *commands.Refusal
-	if err == nil || !errors.As(err, &refused) || refused.Code != commands.UnknownAccount {
-		return b.reply(ctx, c, err, func() message { return b.cardIn(ctx, c.v, a) })
-	}
-	l, err := b.verbs.List(ctx, c.actor, all, 0)
-	if err != nil {
-		return err
-	}
-	if l.Total > 0 {
-		b.answer(ctx, c, list(c.v, l))
+	switch {
+	case err == nil && found.Account != nil:
+		b.answer(ctx, c, b.cardIn(ctx, c.v, *found.Account))
 		return nil
+	case err == nil:
+		b.answer(ctx, c, list(c.v, found.List))
+		return nil
+	case !errors.As(err, &refused) || refused.Code != commands.UnknownAccount:
+		return err
 	}
 	c.share = false
 	lines := []string{c.v.say("answer.unknown_word", arg{"Word": outside(all, 60)})}
 	if near := nearest(name, subcommands); near != "" {
 		lines = append(lines, c.v.say("answer.did_you_mean", arg{"Nearest": near}))
-	} else if near := or(l.Nearest, refused.Args["nearest"]); near != "" {
+	} else if near := refused.Args["nearest"]; near != "" {
 		lines = append(lines, c.v.say("list.nearest", arg{"Nearest": outside(near, 60)}))
 	}
 	m := help(c.v)

@@ -23,21 +23,11 @@ type click struct {
 
 // do is the way of every click: read, authorise, check, decide, record.
 func (s *Service) do(ctx context.Context, a Actor, c click) (remediation.Request, error) {
-	r, err := s.d.Ledger.Request(ctx, c.id)
-	if errors.Is(err, ErrNotFound) {
-		if _, no := s.person(ctx, a); no != nil {
-			return r, s.refused(ctx, a, subject{act: c.act}, no)
-		}
-		return r, s.refused(ctx, a, subject{act: c.act}, &Refusal{Code: UnknownRequest})
-	}
+	r, by, err := s.asked(ctx, a, c.act, c.right, c.id)
 	if err != nil {
-		return r, fmt.Errorf("read request %s: %w", c.id, err)
+		return r, err
 	}
 	about := subject{act: c.act, request: &r}
-	by, no := s.permit(ctx, a, c.right, r.Source)
-	if no != nil {
-		return r, s.refused(ctx, a, about, no)
-	}
 	if c.check != nil {
 		if err = c.check(ctx, r, by); err != nil {
 			return r, s.record(ctx, a, about, err)
@@ -55,24 +45,81 @@ func (s *Service) do(ctx context.Context, a Actor, c click) (remediation.Request
 		return r, err
 	}
 	if m := t.decision.Refusal; m != nil {
-		return t.before, s.refused(ctx, a, subject{act: c.act, request: &t.before}, says(t.before, m))
+		return t.before, s.refused(ctx, a, subject{act: c.act, request: &t.before}, s.says(t.before, m, by))
 	}
 	return t.decision.Next, nil
 }
 
-// wants checks a click that only makes sense while it is what people see. Later checks would say less.
-func wants(r remediation.Request, k remediation.Kind, version int, by remediation.Person, s *Service) error {
+// could asks everything that can be asked of a step before anybody has typed anything. It is asked before a form is opened,
+// and again when it comes back.
+func (s *Service) could(ctx context.Context, r remediation.Request, by remediation.Person, k remediation.Kind, version int) error {
 	d := remediation.Decide(r, remediation.Event{Kind: k, Version: version, By: by, Reason: "…", Override: "…"}, s.d.Now())
-	if d.Refusal == nil {
-		return nil
+	if d.Refusal != nil {
+		return s.says(r, d.Refusal, by)
 	}
-	return says(r, d.Refusal)
+	undo := k == remediation.AskReactivate || k == remediation.AskLift
+	first := k == remediation.Confirm && (r.State == remediation.Requested || r.State == remediation.DeleteRequested)
+	switch {
+	case undo:
+		return s.ours(ctx, r)
+	case first || k == remediation.AskDelete: // an undo is never held up
+		return s.acting(ctx, r)
+	}
+	return nil
+}
+
+// MayStep asks whether the actor could take a step on a request now, so that no form is opened which can only be refused.
+// It returns nil or a [Refusal], which is on record then.
+func (s *Service) MayStep(ctx context.Context, a Actor, id remediation.RequestID, version int, k remediation.Kind) error {
+	act, right := "preview", ActRequest
+	switch k {
+	case remediation.Confirm:
+		act, right = "confirm", ActConfirm
+	case remediation.Reject:
+		act, right = "reject", ActReject
+	case remediation.AskDelete:
+		act = "delete"
+	case remediation.AskReactivate:
+		act = "reactivate"
+	case remediation.AskLift:
+		act = "lift"
+	case remediation.Cancel, remediation.OwnerDone, remediation.Lapse, remediation.Begin, remediation.GateShut, remediation.Succeeded,
+		remediation.Refused, remediation.Unsure, remediation.Unavailable, remediation.Observe: // nothing that has a form
+	}
+	r, by, err := s.asked(ctx, a, act, right, id)
+	if err != nil {
+		return err
+	}
+	return s.record(ctx, a, subject{act: act, request: &r}, s.could(ctx, r, by, k, version))
+}
+
+// asked reads a request for somebody who wants to do something with it.
+func (s *Service) asked(ctx context.Context, a Actor, act, right string, id remediation.RequestID) (remediation.Request, remediation.Person, error) {
+	r, err := s.d.Ledger.Request(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		_, no := s.person(ctx, a)
+		if no == nil {
+			no = &Refusal{Code: UnknownRequest}
+		}
+		return r, remediation.Person{}, s.refused(ctx, a, subject{act: act}, no)
+	}
+	if err != nil {
+		return r, remediation.Person{}, fmt.Errorf("read request %s: %w", id, err)
+	}
+	by, no := s.permit(ctx, a, right, r.Source)
+	if no != nil {
+		return r, by, s.refused(ctx, a, subject{act: act, request: &r}, no)
+	}
+	return r, by, nil
 }
 
 // RequestReactivate asks to undo what was done to a key. A block that was there before us is not ours to take away.
 func (s *Service) RequestReactivate(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
 	return s.do(ctx, a, click{
-		act: "reactivate", right: ActRequest, id: id, version: version, check: s.ours,
+		act: "reactivate", right: ActRequest, id: id, version: version,
+		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
+			return s.could(ctx, r, by, remediation.AskReactivate, version)
+		},
 		event: remediation.Event{Kind: remediation.AskReactivate, Reason: tidy(reason)},
 	})
 }
@@ -80,12 +127,15 @@ func (s *Service) RequestReactivate(ctx context.Context, a Actor, id remediation
 // RequestLift asks to lift the account's block for a while, so that its owner can sign in.
 func (s *Service) RequestLift(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
 	return s.do(ctx, a, click{
-		act: "lift", right: ActRequest, id: id, version: version, check: s.ours,
+		act: "lift", right: ActRequest, id: id, version: version,
+		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
+			return s.could(ctx, r, by, remediation.AskLift, version)
+		},
 		event: remediation.Event{Kind: remediation.AskLift, Reason: tidy(reason)},
 	})
 }
 
-func (s *Service) ours(ctx context.Context, r remediation.Request, _ remediation.Person) error {
+func (s *Service) ours(ctx context.Context, r remediation.Request) error {
 	if s.exempt(r.Source, r.Account) {
 		return &Refusal{Code: NeverActOn}
 	}
@@ -115,10 +165,7 @@ func (s *Service) RequestDelete(ctx context.Context, a Actor, id remediation.Req
 			if q.Reason == "" {
 				return &Refusal{Code: ReasonWanted, Field: "reason"}
 			}
-			if err := s.acting(ctx, r); err != nil {
-				return err
-			}
-			if err := wants(r, remediation.AskDelete, version, by, s); err != nil {
+			if err := s.could(ctx, r, by, remediation.AskDelete, version); err != nil {
 				return err
 			}
 			return s.observeNow(ctx, r)
@@ -158,13 +205,7 @@ func (s *Service) Confirm(ctx context.Context, a Actor, id remediation.RequestID
 					return no
 				}
 			}
-			if err := wants(r, remediation.Confirm, version, by, s); err != nil {
-				return err
-			}
-			if r.State == remediation.Requested || r.State == remediation.DeleteRequested {
-				return s.acting(ctx, r) // an undo is never held up
-			}
-			return nil
+			return s.could(ctx, r, by, remediation.Confirm, version)
 		},
 		event: remediation.Event{Kind: remediation.Confirm},
 	})

@@ -126,7 +126,11 @@ func (s *Service) permit(ctx context.Context, a Actor, act, source string) (reme
 	case ActCancel:
 		return who, s.oneOf(ctx, p.User, NotRequester, append(s.asking(source), s.cfg.Approvers)...)
 	case ActConfirm, ActReject, ActPause, ActResume, ActBreakGlass:
-		return who, s.oneOf(ctx, p.User, NotApprover, s.cfg.Approvers)
+		no := s.oneOf(ctx, p.User, NotApprover, s.cfg.Approvers)
+		if no != nil && no.Code == NotApprover {
+			no.Args = map[string]string{"who": s.others(p.User)}
+		}
+		return who, no
 	default:
 		return who, &Refusal{Code: NotApprover}
 	}

@@ -61,7 +61,7 @@ func (d directory) ByEmail(_ context.Context, email string) (string, error) {
 
 type inspector struct{ w *world }
 
-func (i inspector) Sources() []string { return []string{"acme"} }
+func (i inspector) Sources() []string { return append([]string{"acme"}, i.w.mirrors...) }
 
 func (i inspector) Inventory(_ context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
 	if i.w.isBroken("inventory") {

@@ -127,7 +127,7 @@ func (s *Service) takenOff(ctx context.Context, e *remediation.Event, b remediat
 		}
 		undoing := r.State == remediation.Reactivating || r.State == remediation.Lifting
 		e.OffSoon = e.OffSoon || b.Attached && undoing && r.Attempt > 0
-		e.OffOver = e.OffOver || e.Off.With == other && r.State.Ended()
+		e.OffOver = e.OffOver || e.Off.With == other && !r.State.BlocksAgain()
 	}
 	return nil
 }

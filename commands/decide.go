@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -243,7 +244,7 @@ func (i Item) Work() (Work, error) {
 }
 
 // says turns the machine's refusal into one for people.
-func says(r remediation.Request, m *remediation.Refusal) *Refusal {
+func (s *Service) says(r remediation.Request, m *remediation.Refusal, by remediation.Person) *Refusal {
 	args := map[string]string{"state": string(r.State), "note": string(r.Note), "request": string(r.ID)}
 	if m.By != "" {
 		args["by"] = m.By
@@ -264,12 +265,28 @@ func says(r remediation.Request, m *remediation.Refusal) *Refusal {
 		return &Refusal{Code: ReasonWanted, Field: "reason", Args: args}
 	case remediation.RefuseNoMeans:
 		return &Refusal{Code: NoMeans, Args: args}
-	case remediation.RefuseEnded, remediation.RefuseNotNow, remediation.RefuseOutdated, remediation.RefuseOwn,
-		remediation.RefuseTwice, remediation.RefuseEarly, remediation.RefuseNotReadYet, remediation.RefuseNotYours,
+	case remediation.RefuseOwn, remediation.RefuseTwice:
+		args["who"] = s.others(by.User, approvers(r.Approvals)...)
+	case remediation.RefuseEnded, remediation.RefuseNotNow, remediation.RefuseOutdated, remediation.RefuseEarly, remediation.RefuseNotReadYet, remediation.RefuseNotYours,
 		remediation.RefuseHeld, remediation.RefuseStaleFacts:
 	}
 	if m.Missing != "" {
 		args["missing"] = m.Missing
 	}
 	return &Refusal{Code: RefusalCode(m.Code), Args: args}
+}
+
+func approvers(given []remediation.Approval) []string {
+	var ids []string
+	for _, a := range given {
+		ids = append(ids, a.By.User)
+	}
+	return ids
+}
+
+// others are the ids of the approvers, users and groups, without those who do not count: whom to ask instead.
+func (s *Service) others(user string, more ...string) string {
+	not := append(more, user)
+	users := slices.DeleteFunc(slices.Clone(s.cfg.Approvers.Users), func(u string) bool { return slices.Contains(not, u) })
+	return strings.Join(append(users, s.cfg.Approvers.Groups...), " ")
 }

@@ -57,9 +57,30 @@ func (s *Service) rows(ctx context.Context, e estate, page []posture.Standing) (
 		if err != nil {
 			return nil, fmt.Errorf("read account %s: %w", at.Account, err)
 		}
-		rows = append(rows, e.row(l))
+		r := e.row(l)
+		if r.Twice, err = s.twice(ctx, r.Account); err != nil {
+			return nil, err
+		}
+		rows = append(rows, r)
 	}
 	return rows, nil
+}
+
+// twice reports whether another `aws` entry lists the same account: then its id alone names neither.
+func (s *Service) twice(ctx context.Context, a posture.Account) (bool, error) {
+	for _, source := range s.d.Inspector.Sources() {
+		if source == a.Source {
+			continue
+		}
+		_, err := s.d.Estate.Look(ctx, source, a.ID)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return false, fmt.Errorf("read account %s: %w", a.ID, err)
+		}
+	}
+	return false, nil
 }
 
 // nearest is the word that somebody who mistyped may have meant.
@@ -179,47 +200,93 @@ func (e *estate) row(l Look) Row {
 	}
 }
 
-// one finds exactly one account by id, name or alias. The refusal names the nearest word.
+// fullName names one account of one `aws` entry, also where several entries list it.
+func fullName(a posture.Account) string { return a.Source + "/" + string(a.ID) }
+
+// answersTo reports whether a word, in lower case, names the account: its id, with or without hyphens, its name, its alias,
+// or one of them behind its `aws` entry and a slash.
+func answersTo(a posture.Account, word string) bool {
+	if word == "" {
+		return false
+	}
+	names := func(w string) bool {
+		return strings.ReplaceAll(w, "-", "") == string(a.ID) || w == strings.ToLower(a.Name) || w == strings.ToLower(a.Alias)
+	}
+	slash := strings.LastIndexByte(word, '/')
+	return names(word) || slash >= 0 && slash+1 < len(word) && word[:slash] == strings.ToLower(a.Source) && names(word[slash+1:])
+}
+
+// choices is how many accounts a refusal names that a word may mean.
+const choices = 5
+
+// one finds exactly one account by what [answersTo] knows. Its refusal names the nearest word, or the accounts that the
+// word may mean.
 func (s *Service) one(ctx context.Context, word string) (Look, error) {
 	word = strings.ToLower(strings.Join(strings.Fields(word), " "))
-	plain := strings.ReplaceAll(word, "-", "")
 	var found []Look
 	var names []string
 	err := s.d.Estate.Each(ctx, func(l Look) error {
-		a := l.Evidence.Account
-		if word != "" && (plain == string(a.ID) || word == strings.ToLower(a.Name) || word == strings.ToLower(a.Alias)) {
+		if answersTo(l.Evidence.Account, word) {
 			found = append(found, l)
 		}
-		names = append(names, a.Names()...)
+		names = append(names, l.Evidence.Account.Names()...)
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return Look{}, fmt.Errorf("find an account: %w", err)
-	}
-	if len(found) == 1 {
+	case len(found) == 1:
 		return found[0], nil
+	case len(found) > 1:
+		var full []string
+		for _, l := range found[:min(len(found), choices)] {
+			full = append(full, fullName(l.Evidence.Account))
+		}
+		return Look{}, &Refusal{Code: Ambiguous, Args: map[string]string{"choices": strings.Join(full, " ")}}
 	}
 	r := &Refusal{Code: UnknownAccount, Args: map[string]string{}}
-	if len(found) > 1 {
-		r.Args["nearest"] = string(found[0].Evidence.Account.ID) // a name that several accounts have: the id tells them apart
-		return Look{}, r
-	}
 	if near, ok := posture.Suggest(word, names); ok {
 		r.Args["nearest"] = near
 	}
 	return Look{}, r
 }
 
-// Account answers /rootcheck <account>.
+// Account shows one account, by id, name or alias; where several `aws` entries list it, behind the entry's name and a slash.
 func (s *Service) Account(ctx context.Context, a Actor, word string) (AccountView, error) {
 	if err := s.look(ctx, a, true); err != nil {
 		return AccountView{}, err
 	}
 	l, err := s.one(ctx, word)
 	if err != nil {
-		return AccountView{}, err
+		return AccountView{}, s.record(ctx, a, subject{act: ActLook}, err)
 	}
 	return s.view(ctx, l)
+}
+
+// Find answers /rootcheck with words: one account where they name exactly one, else whatever they find. Words that find
+// nothing are refused.
+func (s *Service) Find(ctx context.Context, a Actor, words string) (Found, error) {
+	if err := s.look(ctx, a, true); err != nil {
+		return Found{}, err
+	}
+	l, err := s.one(ctx, words)
+	if err == nil {
+		v, err := s.view(ctx, l)
+		return Found{Account: &v}, err
+	}
+	no := refusal(err)
+	if no == nil {
+		return Found{}, err
+	}
+	if id := posture.AccountID(strings.ReplaceAll(words, "-", "")); id.Valid() {
+		words = string(id)
+	}
+	found, err := s.list(ctx, words, 0)
+	if err != nil || found.Total > 0 || found.First {
+		return Found{List: found}, err
+	}
+	no.Args["nearest"] = or(found.Nearest, no.Args["nearest"])
+	return Found{}, s.refused(ctx, a, subject{act: ActLook}, no)
 }
 
 // Keys answers /rootcheck keys: the accounts that have root keys, or had one that is on its way, worst first. A word
@@ -231,7 +298,7 @@ func (s *Service) Keys(ctx context.Context, a Actor, word string) ([]AccountView
 	if strings.TrimSpace(word) != "" {
 		l, err := s.one(ctx, word)
 		if err != nil {
-			return nil, err
+			return nil, s.record(ctx, a, subject{act: ActLook}, err)
 		}
 		v, err := s.view(ctx, l)
 		return []AccountView{v}, err

@@ -119,7 +119,7 @@ func (s *Service) notOwnClaim(ctx context.Context, by remediation.Person, o Owne
 	for _, user := range []string{o.Claim, o.ClaimBy} {
 		same, no := s.sameAs(ctx, by, user)
 		if no == nil && same {
-			no = &Refusal{Code: RefusalCode(remediation.RefuseOwn)}
+			no = &Refusal{Code: OwnClaim, Args: map[string]string{"who": s.others(by.User, o.Claim, o.ClaimBy)}}
 		}
 		if no != nil {
 			return no

@@ -191,7 +191,7 @@ func TestAClaimCountsAfterAnApproverConfirmedIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, second)
-	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOwn))
+	w.wantRefusal(err, commands.OwnClaim)
 	_, err = w.s.AssignOwner(t.Context(), who(approver), "acme", lab, guest)
 	w.wantRefusal(err, commands.IsGuest)
 	if _, err = w.s.DeclineOwner(t.Context(), who(ownerUser), "acme", lab); err != nil {
@@ -224,7 +224,7 @@ func TestAClaimIsConfirmedAsItWasSeenAndByNobodysSecondAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, "U0TWIN")
-	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOwn))
+	w.wantRefusal(err, commands.OwnClaim)
 	if o, err := w.s.ConfirmOwner(t.Context(), who(second), "acme", lab, "U0TWIN"); err != nil || o.User != "U0TWIN" {
 		t.Errorf("somebody else's confirmation left %+v, %v", o, err)
 	}

@@ -246,7 +246,7 @@ func TestAPauseStopsEverythingButAnUndo(t *testing.T) {
 	}
 	w.settle()
 	w.wantState(id, remediation.Restored)
-	w.wantRefusal(w.s.Resume(t.Context(), who(approver)), commands.RefusalCode(remediation.RefuseOwn))
+	w.wantRefusal(w.s.Resume(t.Context(), who(approver)), commands.OwnPause)
 	if err := w.s.Resume(t.Context(), who(second)); err != nil {
 		t.Fatal(err)
 	}
@@ -491,7 +491,7 @@ func TestNobodyResumesTheirOwnPauseFromASecondAccount(t *testing.T) {
 	if err := w.s.Pause(t.Context(), who(approver), "look first"); err != nil {
 		t.Fatal(err)
 	}
-	w.wantRefusal(w.s.Resume(t.Context(), who("U0TWIN")), commands.RefusalCode(remediation.RefuseOwn))
+	w.wantRefusal(w.s.Resume(t.Context(), who("U0TWIN")), commands.OwnPause)
 	if err := w.s.Resume(t.Context(), who(second)); err != nil {
 		t.Errorf("somebody else's resume: %v", err)
 	}

@@ -37,7 +37,7 @@ func (s *Service) Resume(ctx context.Context, a Actor) error {
 			case no != nil:
 				return sw, no
 			case same:
-				return sw, &Refusal{Code: RefusalCode(remediation.RefuseOwn), Args: map[string]string{"by": sw.By}}
+				return sw, &Refusal{Code: OwnPause, Args: map[string]string{"by": sw.By, "who": s.others(by.User, sw.By)}}
 			}
 		}
 		return Switch{By: a.User}, nil

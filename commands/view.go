@@ -132,12 +132,20 @@ func (s *Service) Requests(ctx context.Context, a Actor, all bool) ([]remediatio
 	return list, nil
 }
 
-// AuditTrail answers /rootcheck audit: the newest hundred records of a request, or of an account by id, name or alias.
+// trailLimit is how many records an answer about the audit log holds, and trailSearch how many are looked through for one
+// of several `aws` entries that list an account.
+const (
+	trailLimit  = 100
+	trailSearch = 2000
+)
+
+// AuditTrail answers /rootcheck audit: the newest records of a request, or of an account as [Service.Account] finds it. An
+// account's id alone means whatever entry lists it, also one that has left.
 func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit.Leaf, error) {
 	if err := s.look(ctx, a, true); err != nil {
 		return nil, err
 	}
-	q := AuditQuery{Limit: 100}
+	q, source := AuditQuery{Limit: trailLimit}, ""
 	word = strings.TrimSpace(word)
 	_, err := s.d.Ledger.Request(ctx, remediation.RequestID(word))
 	switch {
@@ -150,15 +158,19 @@ func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit
 	default:
 		l, unknown := s.one(ctx, word)
 		if unknown != nil {
-			return nil, unknown
+			return nil, s.record(ctx, a, subject{act: "audit"}, unknown)
 		}
 		q.Account = string(l.Evidence.Account.ID)
+		q.Limit, source = trailSearch, l.Evidence.Account.Source
 	}
 	leaves, err := s.d.Ledger.Audit(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read the audit log: %w", err)
 	}
-	return leaves, nil
+	if source != "" {
+		leaves = slices.DeleteFunc(leaves, func(l audit.Leaf) bool { return l.Source != source })
+	}
+	return leaves[:min(len(leaves), trailLimit)], nil
 }
 
 // DigestNow queues a digest of its own.

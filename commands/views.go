@@ -43,6 +43,7 @@ const (
 	GroupUnreadable RefusalCode = "group_unreadable" // an approver group could not be read, and counts as empty; Args["group"]
 	UnknownRequest  RefusalCode = "unknown_request"  //
 	UnknownAccount  RefusalCode = "unknown_account"  // Args["nearest"]
+	Ambiguous       RefusalCode = "ambiguous"        // several accounts answer to it; Args["choices"]
 	UnknownKey      RefusalCode = "unknown_key"      //
 	UnknownButton   RefusalCode = "unknown_button"   // of an old message, or forged
 	WrongAccount    RefusalCode = "wrong_account"    // typed account id
@@ -53,6 +54,8 @@ const (
 	NeverActOn      RefusalCode = "never_act_on"     //
 	IsPaused        RefusalCode = "paused"           // Args["by"]
 	AlreadySo       RefusalCode = "already_so"       // paused already, muted already…
+	OwnPause        RefusalCode = "own_pause"        // under the two-person rule somebody else resumes; Args["who"]
+	OwnClaim        RefusalCode = "own_claim"        // …and confirms an owner
 	NotFailing      RefusalCode = "not_failing"      // there is nothing to mute
 	EmergencyLimit  RefusalCode = "emergency_limit"  // three break-glass declarations a day
 	MFABlocked      RefusalCode = "mfa_blocked"      // the root user is blocked and cannot sign in
@@ -94,7 +97,14 @@ type Row struct {
 	Open     int               // open requests
 	Blocked  bool              // our quarantine is attached
 	NoAccess bool              // the root user has no credentials at all: the best there is
+	Twice    bool              // another `aws` entry lists the same account
 	At       time.Time
+}
+
+// Found is the answer to /rootcheck with words: the one account that they name, or the list of those that they find.
+type Found struct {
+	Account *AccountView
+	List    List
 }
 
 // Coverage is how much of what is configured was really looked at.

@@ -61,7 +61,7 @@ type Event struct {
 	AWSID    string // AWS's request id
 	Found    bool   // with Succeeded and Observe: the block was attached already, and not by us
 	Off      Off    // with Observe: our block was taken off with another request
-	OffOver  bool   // with Off: that request has ended, so nothing brings the block back
+	OffOver  bool   // with Off: that request does not put the block back any more
 	OffSoon  bool   // with Observe: another request is about to take our block off, or has and does not know it yet
 	Facts    Facts  // with Observe, Succeeded and the Ask… kinds
 }

@@ -87,11 +87,11 @@ func (rule Rule) decide(r Request, e Event, now time.Time) Decision {
 
 func refuse(r Request, c RefusalCode) Decision {
 	f := &Refusal{Code: c, State: r.State}
-	switch {
-	case r.EndedBy != nil:
+	if given := r.Present().Confirmers(); len(given) > 0 {
+		f.By = given[len(given)-1]
+	}
+	if r.EndedBy != nil {
 		f.By = r.EndedBy.User
-	case len(r.Approvals) > 0:
-		f.By = r.Approvals[len(r.Approvals)-1].By.User
 	}
 	return Decision{Next: r, Refusal: f}
 }

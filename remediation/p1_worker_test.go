@@ -59,7 +59,7 @@ func (w *world) claim(t *rapid.T, k *worker) {
 		e := remediation.Event{Kind: remediation.Observe, Facts: w.facts(), Found: found, Off: off}
 		for _, o := range w.tracks {
 			undoing := o.r.State == remediation.Reactivating || o.r.State == remediation.Lifting
-			e.OffOver = e.OffOver || o.r.ID == off.With && o.r.State.Ended()
+			e.OffOver = e.OffOver || o.r.ID == off.With && !o.r.State.BlocksAgain()
 			e.OffSoon = e.OffSoon || o != tr && undoing && o.r.Attempt > 0 && w.row.Attached && w.row.Holds(o.r.ID)
 		}
 		w.commit(tr, e, audit.System("reader"))

@@ -93,6 +93,11 @@ func (s State) Pending() bool {
 	return s == Requested || s == ReactivateRequested || s == LiftRequested || s == DeleteRequested
 }
 
+// BlocksAgain reports whether a request that lifted its block is still on the way to putting it back.
+func (s State) BlocksAgain() bool {
+	return s == Lifting || s == Lifted || s == Approved || s == Deactivating
+}
+
 // InFlight reports whether an AWS call may be under way, or may have had an effect that nobody saw.
 func (s State) InFlight() bool {
 	return s == Deactivating || s == Reactivating || s == Lifting || s == Deleting

@@ -139,7 +139,6 @@ func (w *world) everyForm(account, id string) {
 	open(cho, "remediation.confirm", step(r))
 	w.decide(b, deed{user: ben, account: account}, "remediation.confirm", step(r), map[string]string{})
 	r = w.request(account, remediation.Inactive)
-	open(ana, "remediation.delete", step(r))
 	open(ana, "remediation.lift", step(r))
 	w.decide(b, deed{user: ana, account: account, reason: reason}, "remediation.reactivate", step(r), map[string]string{})
 	r = w.request(account, remediation.ReactivateRequested)
