@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -78,11 +78,12 @@ func answers() map[string]http.HandlerFunc {
 	}
 }
 
-func entries(value string) (all string) {
+func entries(value string) string {
+	var all strings.Builder
 	for _, name := range []string{"AccountAccessKeysPresent", "AccountMFAEnabled", "AccountSigningCertificatesPresent", "AccountPasswordPresent"} {
-		all += "<entry><key>" + name + "</key><value>" + value + "</value></entry>"
+		fmt.Fprintf(&all, "<entry><key>%s</key><value>%s</value></entry>", name, value)
 	}
-	return all
+	return all.String()
 }
 
 // imitate answers as AWS does as far as it is to get, and then with what answers in place of AWS.
@@ -134,7 +135,7 @@ func imitations(t *testing.T) (sources []app.Source, profiles string) {
 		}
 	}
 	secure := httptest.NewUnstartedServer(imitate(sessions, answers()["nothing, 200"]))
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // each client hangs up, as it should
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // each client hangs up, as it should
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	add("a-certificate-that-nobody-signed-"+nothing, secure.URL)

@@ -197,7 +197,7 @@ func load(ctx context.Context, profile, region string, c Config, client aws.HTTP
 		config.WithAppID("rootcheck-" + c.Version),
 		config.WithLogger(logging.LoggerFunc(func(level logging.Classification, format string, v ...any) {
 			// What matters of it comes back as an error. Left alone, the SDK would write to standard error by itself.
-			c.Log.Debug("the SDK says", "level", string(level), "said", clip(fmt.Sprintf(format, v...)))
+			c.Log.DebugContext(ctx, "the SDK says", "class", string(level), "said", clip(fmt.Sprintf(format, v...)))
 		})),
 		config.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {

@@ -56,7 +56,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	pages := r.listed(ctx)
 	defer func() {
 		stop()
-		for range pages { //nolint:revive // The page that was under way ends with the context.
+		for range pages { // The page that was under way ends with the context.
 		}
 	}()
 	org := commands.Organization{Source: source, Partition: r.who.partition(ctx)}

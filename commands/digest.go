@@ -13,8 +13,8 @@ import (
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
-// failingRows is how many failing accounts a digest carries. FailingAll counts them all. unreadRows is how many it carries
-// that could not be looked at; the coverage counts those.
+// A digest carries so many failing accounts, of which FailingAll counts all, and so many that could not be looked at, which
+// the coverage counts.
 const (
 	failingRows = 200
 	unreadRows  = 50
