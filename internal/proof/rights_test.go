@@ -288,7 +288,7 @@ func rows() []row {
 		{name: "a requester", by: in(aRequest), answers: no("not_approver", "", "not_yours")},
 		{name: "an approver", by: in(anApprove), answers: no("", "not_requester", "")},
 		{name: "both, on what is their own", by: in(both), mine: true, answers: map[string]string{
-			"approve": "own", approveDeletion: "own", "resume": "own",
+			"approve": "own", approveDeletion: "own", "resume": "own_pause",
 		}},
 		{name: "neither", by: in(neither), answers: no("not_approver", "not_requester", "not_yours")},
 		{name: "a guest", by: in(aGuest), all: "guest"},
