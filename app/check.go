@@ -35,6 +35,20 @@ type CheckOptions struct {
 	Strict   bool            // what no way of looking can tell counts as unread, too
 }
 
+// ids are the accounts that were asked for, where all of them are named by their ids and they are few enough that asking
+// about each takes less than listing all.
+func (o CheckOptions) ids() []posture.AccountID {
+	ids := make([]posture.AccountID, 0, len(o.Accounts))
+	for _, w := range o.Accounts {
+		id := posture.AccountID(w)
+		if !id.Valid() || len(ids) == awsroot.OnlyMost {
+			return nil
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
 // Progress is how far a check is.
 type Progress = commands.Progress
 
@@ -112,19 +126,22 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	looker := o.Looker
+	looker, only := o.Looker, false
 	if looker == nil {
 		auditor, _, err := awsroot.New(ctx, c.awsroot(Options{Now: o.Now, Log: o.Log, Version: o.Version}))
 		if err != nil {
 			return nil, awsSetting(err)
 		}
 		looker = auditor
+		if ids := o.ids(); len(ids) > 0 {
+			looker, only = auditor.Only(ids...), true
+		}
 	}
 	sources, err := pick(looker.Sources(), o.Sources)
 	if err != nil {
 		return nil, err
 	}
-	k := &checking{o: o, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
+	k := &checking{o: o, only: only, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
 		Version: o.Version, Strict: o.Strict, Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
 	}}
 	scanner := commands.Scanner{Looker: looker, Now: o.Now, Log: o.Log, Concurrency: c.Scan.Concurrency, Pauses: o.Pauses}
@@ -163,6 +180,7 @@ func pick(all, wanted []string) ([]string, error) {
 // checking is the sink of one check: it judges what was seen and keeps the rows.
 type checking struct {
 	o      CheckOptions
+	only   bool // nothing else was listed than what was asked for
 	policy posture.Policy
 	out    *Checked
 }
@@ -200,7 +218,8 @@ func (k *checking) Looked(_ context.Context, seen commands.Seen) error {
 // Ended judges the inventory and the organization.
 func (k *checking) Ended(_ context.Context, e commands.SourceScan) error {
 	k.out.Organizations = append(k.out.Organizations, e.Organization)
-	if g := e.Gap(); g != nil {
+	elsewhere := k.only && e.Err == nil && e.Listed == 0 // the accounts are another source's, or nobody's
+	if g := e.Gap(); g != nil && !elsewhere {
 		k.out.Gaps = append(k.out.Gaps, *g)
 	}
 	centralized := e.Organization.Centralized

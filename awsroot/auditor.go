@@ -14,6 +14,7 @@ type clock = func() time.Time
 type Auditor struct {
 	reaches []*reach
 	cfg     Config
+	only    []posture.AccountID // see Only
 }
 
 // policyCache keeps what is true of a whole organization between the looks of one scan.

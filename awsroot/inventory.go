@@ -53,7 +53,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	r.inventoried("", a.cfg.Now())
 	r.tags.begin()
 	ctx, stop := context.WithCancel(ctx)
-	pages := r.listed(ctx)
+	pages := r.named(ctx, a.only)
 	defer func() {
 		stop()
 		for range pages { // The page that was under way ends with the context.
@@ -73,6 +73,14 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	return org, err
 }
 
+// named asks for the accounts of an organization: for these, or for all.
+func (r *reach) named(ctx context.Context, only []posture.AccountID) <-chan listing {
+	if len(only) > 0 {
+		return r.described(ctx, only)
+	}
+	return r.listed(ctx)
+}
+
 // listing is one page of ListAccounts, or why there is none.
 type listing struct {
 	*organizations.ListAccountsOutput
@@ -85,21 +93,30 @@ func (r *reach) listed(ctx context.Context) <-chan listing {
 	pages := make(chan listing)
 	go func() {
 		defer close(pages)
-		c, in := organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)}
-		for {
-			out, err := c.ListAccounts(ctx, in)
-			select {
-			case <-ctx.Done():
-				return
-			case pages <- listing{out, err}:
-			}
-			if err != nil || aws.ToString(out.NextToken) == "" {
-				return
-			}
-			in.NextToken = out.NextToken
-		}
+		r.list(ctx, pages)
 	}()
 	return pages
+}
+
+func (r *reach) list(ctx context.Context, pages chan<- listing) {
+	c, in := organizations.NewFromConfig(r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)}
+	for {
+		out, err := c.ListAccounts(ctx, in)
+		if !give(ctx, pages, listing{out, err}) || err != nil || aws.ToString(out.NextToken) == "" {
+			return
+		}
+		in.NextToken = out.NextToken
+	}
+}
+
+// give hands a page over, and reports whether somebody took it before the context ended.
+func give(ctx context.Context, to chan<- listing, page listing) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case to <- page:
+		return true
+	}
 }
 
 // turn reads the pages to their end. A page may be empty and still lead to another one; a token that comes back is an
