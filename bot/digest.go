@@ -24,6 +24,7 @@ const (
 	digestRows    = 10   // failing accounts with a button
 	digestRoom    = 3000 // of the text without the failing accounts
 	waitingRows   = 5    // of each kind of waiting
+	emergencyRows = 3    // as many as a day may bring; the rest is counted
 	threadParts   = 6    // messages in the thread
 	threadRoom    = 2900 // of one of them
 	troubleLength = 90
@@ -128,8 +129,11 @@ func cautions(v voice, d commands.Digest) string {
 	if s := groupList(d.Unreadable); s != "" {
 		lines = append(lines, v.say("caution.groups", arg{"Groups": s}))
 	}
-	for _, r := range firsts(d.Emergency, 3) {
+	for _, r := range firsts(d.Emergency, emergencyRows) {
 		lines = append(lines, v.say("caution.break_glass", arg{"By": user(r.Opener.User), "Key": keyName(v, r.Key), "Account": accountName(r.Account), "Reason": quote(cut(r.Reason, 80))}))
+	}
+	if n := len(d.Emergency) - emergencyRows; n > 0 {
+		lines = append(lines, v.say("digest.more_emergencies", arg{"Count": n}))
 	}
 	return strings.Join(lines, "\n")
 }

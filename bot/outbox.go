@@ -386,6 +386,9 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 		"By": user(w.By), "Who": user(w.User), "Account": where, "Reason": quote(w.Reason), "Count": w.Count,
 		"What": "`" + outside(or(w.What, string(w.Notice)), troubleLength).mrkdwn() + "`",
 	}))}
+	if w.Notice == commands.NoticePaused && w.Count > 0 {
+		blocks = append(blocks, para(v.say("pause.flying", arg{"Count": w.Count})))
+	}
 	if len(accounts) > 0 {
 		blocks = append(blocks, para(strings.Join(accounts, "\n")))
 	}

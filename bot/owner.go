@@ -164,6 +164,16 @@ func channelName(id string) string {
 	return outside(id, 80).mrkdwn()
 }
 
+// alone marks the sentence of a step that no second person confirmed: an emergency, or two_person: false.
+func alone(s remediation.Step) string {
+	for _, a := range s.Approvals {
+		if !a.By.Is(s.By) {
+			return ""
+		}
+	}
+	return ".alone"
+}
+
 // keyDM draws the owner's message about a step on a key that only they can take.
 func keyDM(v voice, a commands.AccountView, r remediation.Request, channel string) message {
 	acc := a.Look.Evidence.Account
@@ -172,7 +182,7 @@ func keyDM(v voice, a commands.AccountView, r remediation.Request, channel strin
 	blocks := []slack.Block{
 		heading(v.say("dm.key.title."+step, arg{"Account": outside(acc.Label(), nameLength).plain()})),
 		small("`"+string(acc.ID)+"`", keyName(v, r.Key)),
-		para(v.say("dm.key.why."+step, arg{"By": user(r.Requester.User), "Reason": quote(r.Reason), "Key": keyName(v, r.Key)})),
+		para(v.say("dm.key.why."+step+alone(r.Present()), arg{"By": user(r.Requester.User), "Reason": quote(r.Reason), "Key": keyName(v, r.Key)})),
 	}
 	if !waitsForOwner(r) {
 		return newMessage(v, append(blocks, para(v.say("dm.key.over", arg{"State": v.say(stateTitle(r))}))))

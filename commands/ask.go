@@ -39,9 +39,17 @@ const maxReason = 3000
 
 func (q Ask) tidy() Ask {
 	q.TypedAccount = strings.ReplaceAll(strings.TrimSpace(q.TypedAccount), "-", "")
-	q.TypedKey = strings.ToUpper(strings.TrimSpace(q.TypedKey))
+	q.TypedKey = strings.Map(upper, strings.TrimSpace(q.TypedKey))
 	q.Reason, q.Override = tidy(q.Reason), tidy(q.Override)
 	return q
+}
+
+// upper knows ASCII alone: no other letter becomes one of a key id.
+func upper(r rune) rune {
+	if 'a' <= r && r <= 'z' {
+		return r - 'a' + 'A'
+	}
+	return r
 }
 
 // tidy is free text as it is kept and said: somebody may have pasted the key into the reason.
@@ -322,11 +330,14 @@ func (s *Service) BreakGlass(ctx context.Context, a Actor, q Ask) (remediation.R
 		return remediation.Request{}, s.refused(ctx, a, about, no)
 	}
 	t, err := s.ready(ctx, q, func(k posture.Key) *Refusal { return q.typedWhole(k) })
-	if err == nil && t.key.Status == posture.KeyInactive {
+	switch {
+	case err == nil && t.key.Status == posture.KeyInactive:
 		err = &Refusal{Code: AlreadySo}
+	case err == nil && t.means == remediation.MeansGuided:
+		err = &Refusal{Code: NoMeans, Args: map[string]string{"why": "emergency_guided"}}
 	}
 	if err != nil {
-		return remediation.Request{}, s.record(ctx, a, about, err)
+		return remediation.Request{}, s.record(ctx, a, about, inTheWay(err))
 	}
 	for range rounds {
 		r := remediation.OpenBreakGlass(remediation.RequestID(s.d.NewID()), by, q.Reason, t.facts, t.key, t.means, t.del, s.policy(), s.d.Now())
@@ -341,11 +352,21 @@ func (s *Service) BreakGlass(ctx context.Context, a Actor, q Ask) (remediation.R
 			continue
 		}
 		if err != nil {
-			return remediation.Request{}, s.record(ctx, a, about, err)
+			return remediation.Request{}, s.record(ctx, a, about, inTheWay(err))
 		}
 		return r, nil
 	}
 	return remediation.Request{}, fmt.Errorf("declare an emergency on %s: %w", q.Account, ErrConflict)
+}
+
+// inTheWay tells whoever declares an emergency to take back the request that keeps them from it, where that can be done.
+func inTheWay(err error) error {
+	no := refusal(err)
+	waits := []remediation.State{remediation.Requested, remediation.Approved, remediation.AwaitingOwner}
+	if no == nil || no.Code != AlreadyOpen || !slices.Contains(waits, remediation.State(no.Args["state"])) {
+		return err
+	}
+	return &Refusal{Code: EmergencyOpen, Args: no.Args}
 }
 
 // emergencies counts the declarations of the last day. The switch that it returns, unchanged but for its version, is
@@ -356,7 +377,7 @@ func (s *Service) emergencies(ctx context.Context, now time.Time) (Switch, error
 		return sw, fmt.Errorf("read the pause switch: %w", err)
 	}
 	if sw.Paused {
-		return sw, &Refusal{Code: IsPaused, Args: map[string]string{"by": sw.By}}
+		return sw, &Refusal{Code: IsPaused, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
 	}
 	declared, err := s.declared(ctx, now.Add(-emergencySpan))
 	if err != nil {

@@ -226,6 +226,8 @@ func TestEveryRefusalThatThereIsHasItsRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, err = w.s.BreakGlass(ctx, who(second), emergency(lab, keyTwo))
+	want(err, commands.EmergencyOpen)
 	want(w.s.MayStep(ctx, who(approver), own.ID, own.Version, remediation.Confirm), commands.RefusalCode(remediation.RefuseOwn))
 	want(drop(w.s.Confirm(ctx, who(approver), own.ID, own.Version, "")), commands.RefusalCode(remediation.RefuseOwn))
 	want(drop(w.s.Confirm(ctx, who(second), own.ID, own.Version+3, "")), commands.RefusalCode(remediation.RefuseOutdated))

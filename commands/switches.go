@@ -75,7 +75,8 @@ func (s *Service) flip(ctx context.Context, a Actor, act, reason string, decide 
 	return fmt.Errorf("turn the pause switch: %w", ErrConflict)
 }
 
-// flipped is the commit of the switch: everybody sees it in the channel, and on the cards with an open request.
+// flipped is the commit of the switch: everybody sees it in the channel, and on the cards that stand there. What is on its
+// way to AWS cannot be called back, and is told of.
 func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string) (Change, error) {
 	action, kind := audit.SwitchResumed, NoticeResumed
 	if sw.Paused {
@@ -86,14 +87,32 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 		Audit: []audit.Event{{
 			At: sw.At, Actor: audit.User(a.User, a.Team), Action: action, Outcome: audit.OutcomeDone, Reason: reason,
 		}},
-		Queue: []Item{item("notice/switch/"+strconv.Itoa(sw.Version), KindNotice, Work{Notice: kind, By: a.User, Reason: reason}, sw.At)},
 	}
 	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return c, fmt.Errorf("read the open requests: %w", err)
 	}
+	notice, cards := Work{Notice: kind, By: a.User, Reason: reason}, map[Place]bool{}
 	for _, r := range open {
-		c.Queue = append(c.Queue, cardItem(r.Source, r.Account, sw.At))
+		cards[Place{Source: r.Source, Account: r.Account}] = true
+		if sw.Paused && (r.State == remediation.Deactivating || r.State == remediation.Deleting) {
+			notice.Count++
+		}
+	}
+	err = s.d.Estate.Each(ctx, func(l Look) error {
+		for _, f := range l.Findings {
+			if f.Status == posture.Failed && l.Workflow[f.Control] == posture.WorkflowNotified && urgent(f) {
+				cards[Place{Source: f.Source, Account: f.Account}] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return c, fmt.Errorf("read which cards there are: %w", err)
+	}
+	c.Queue = append(c.Queue, item("notice/switch/"+strconv.Itoa(sw.Version), KindNotice, notice, sw.At))
+	for p := range cards {
+		c.Queue = append(c.Queue, cardItem(p.Source, p.Account, sw.At))
 	}
 	return c, nil
 }

@@ -58,6 +58,7 @@ const (
 	OwnClaim        RefusalCode = "own_claim"        // …and confirms an owner
 	NotFailing      RefusalCode = "not_failing"      // there is nothing to mute
 	EmergencyLimit  RefusalCode = "emergency_limit"  // three break-glass declarations a day
+	EmergencyOpen   RefusalCode = "emergency_open"   // a request that has not acted is in the way; Args["by"], Args["when"], Args["state"]
 	MFABlocked      RefusalCode = "mfa_blocked"      // the root user is blocked and cannot sign in
 	NobodyToTell    RefusalCode = "nobody_to_tell"   // no owner is known
 	TooSoon         RefusalCode = "too_soon"         // a spam limit; Args["wait"]

@@ -63,7 +63,7 @@ type world struct {
 	kinds    []string
 	fate     func(act string) commands.Outcome // what the next calls answer instead of doing it well; nil Kind: do it
 	scanned  int
-	mirrors  []string // other `aws` entries
+	mirrors  []string          // other `aws` entries
 	boundary func(name string) // called before each port call, for crashes
 }
 
