@@ -293,7 +293,7 @@ func ended(v voice, r remediation.Request) string {
 	said := []string{v.say("ended", arg{"Key": keyName(v, r.Key), "State": v.say(stateTitle(r)), "When": v.when(r.Since)})}
 	first, last := r.Shut(), r.Present()
 	said = append(said, taken(v, r, first))
-	if last.At != first.At || last.Act != first.Act {
+	if !last.At.Equal(first.At) || last.Act != first.Act {
 		said = append(said, taken(v, r, last))
 	}
 	switch {

@@ -15,11 +15,12 @@ import (
 func story(v voice, r remediation.Request) []string {
 	step, first := r.Present(), r.Shut()
 	lines := []string{}
-	if step.At != first.At || step.Act != first.Act {
+	later := !step.At.Equal(first.At) || step.Act != first.Act
+	if later {
 		lines = append(lines, taken(v, r, first)) // who put the key out of use stays on the card
 	}
 	lines = append(lines, v.say("story.asked", arg{"By": user(step.By.User), "What": v.say(want(step.Act, r.Means)), "Reason": quote(step.Reason)}))
-	if r.BreakGlass && step.At == first.At {
+	if r.BreakGlass && !later {
 		lines = append(lines, v.say("story.break_glass", arg{"By": user(r.Opener.User)}))
 	}
 	if n := len(step.Approvals); n > 0 {
@@ -46,7 +47,7 @@ func taken(v voice, r remediation.Request, s remediation.Step) string {
 	switch {
 	case len(s.Approvals) > 0:
 		id = "story.step.confirmed"
-	case r.BreakGlass && s.At == r.Shut().At:
+	case r.BreakGlass && s.At.Equal(r.Shut().At):
 		id = "story.step.alone"
 	}
 	return v.say(id, arg{"By": user(s.By.User), "What": v.say(want(s.Act, r.Means)), "Confirmed": confirmers(v, s)})

@@ -126,9 +126,11 @@ type estate struct {
 	first    bool
 	open     map[Place]int
 	blocked  map[Place]bool
+	sight    sight
 }
 
-// estate reads everything that was last seen, in the order of source and account, and lets each see one account.
+// estate reads everything that was last seen, in the order of source and account, and lets each see one account: the look as
+// it was saved, and the posture as it can be told now.
 func (s *Service) estate(ctx context.Context, each func(Look, posture.Posture)) (estate, error) {
 	e := estate{
 		counts: map[posture.Control]map[posture.Status]int{}, open: map[Place]int{}, blocked: map[Place]bool{},
@@ -143,9 +145,13 @@ func (s *Service) estate(ctx context.Context, each func(Look, posture.Posture)) 
 		e.open[p]++
 		e.blocked[p] = e.blocked[p] || r.BlockHeld
 	}
+	if e.sight, err = s.sight(ctx); err != nil {
+		return e, err
+	}
 	err = s.d.Estate.Each(ctx, func(l Look) error {
-		p := postureOf(l)
-		e.add(l, p)
+		now := e.sight.now(l)
+		p := postureOf(now)
+		e.add(now, p)
 		each(l, p)
 		return nil
 	})
@@ -191,6 +197,7 @@ func (s *Service) runs(ctx context.Context, e *estate) error {
 }
 
 func (e *estate) row(l Look) Row {
+	l = e.sight.now(l)
 	p := postureOf(l)
 	at := Place{Source: p.Account.Source, Account: p.Account.ID}
 	seen := l.Evidence.Blocked
@@ -271,7 +278,8 @@ func (s *Service) Find(ctx context.Context, a Actor, words string) (Found, error
 	}
 	l, err := s.one(ctx, words)
 	if err == nil {
-		v, err := s.view(ctx, l)
+		var v AccountView
+		v, err = s.view(ctx, l)
 		return Found{Account: &v}, err
 	}
 	no := refusal(err)
