@@ -140,12 +140,7 @@ func wayGap(err error) posture.Gap {
 
 // blind makes every fact unknown for one reason.
 func (a *Auditor) blind(e posture.Evidence, g posture.Gap) posture.Evidence {
-	const source = posture.SourceSummary
-	e.AccessKeys, e.MFA = posture.Missing[bool](source, g), posture.Missing[bool](source, g)
-	e.Certificates, e.Password = posture.Missing[bool](source, g), posture.Missing[bool](source, g)
-	e.Keys, e.Devices = posture.Missing[[]posture.Key]("ListAccessKeys", g), posture.Missing[[]posture.Device]("ListMFADevices", g)
-	e.CertificateList = posture.Missing[[]posture.Certificate]("ListSigningCertificates", g)
-	e.SignIn, e.KeyUse = posture.Missing[posture.Use]("GetUser", g), posture.Missing[posture.Use]("GetAccessKeyLastUsed", g)
+	e = posture.Unread(e, g)
 	e.At = a.cfg.Now()
 	return e
 }

@@ -98,6 +98,16 @@ func TestAnAccountThatWasThrottledIsAskedAgain(t *testing.T) {
 	}
 }
 
+// failing is how many findings of a look fail.
+func failing(l commands.Look) (n int) {
+	for _, f := range l.Findings {
+		if f.Status == posture.Failed {
+			n++
+		}
+	}
+	return n
+}
+
 func TestNoAccountsOrTooFewAreAnErrorAndLoseNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -105,7 +115,7 @@ func TestNoAccountsOrTooFewAreAnErrorAndLoseNothing(t *testing.T) {
 	w.scan()
 	keep := w.accounts
 
-	w.at(func() { w.accounts = map[posture.AccountID]*account{} })
+	w.at(func() { w.accounts, w.clock = map[posture.AccountID]*account{}, w.clock.Add(time.Hour) })
 	if run := w.scan(); len(run.Gaps) != 1 || run.Gaps[0].Source != "acme" || run.Listed != 0 {
 		t.Errorf("an empty organization gave %+v", run)
 	}
@@ -117,6 +127,22 @@ func TestNoAccountsOrTooFewAreAnErrorAndLoseNothing(t *testing.T) {
 	l, err := w.s.List(t.Context(), who(requester), "", 0)
 	if err != nil || l.Total != 23 {
 		t.Fatalf("%d accounts are known, %v; want all 23", l.Total, err)
+	}
+	if l.Coverage.Scanned != 0 || l.Coverage.Why[posture.ReasonStale] != 23 {
+		t.Errorf("of accounts that were looked at before the last run %+v counts", l.Coverage)
+	}
+	for control, counts := range l.Counts {
+		if counts[posture.Passed]+counts[posture.Failed] > 0 {
+			t.Errorf("%s is judged by what was read before the last run: %v", control, counts)
+		}
+	}
+	v, err := w.s.View(t.Context(), "acme", member)
+	if known := v.Look.LastKnown(); err != nil || len(known) == 0 || known[0].Status != posture.Failed || failing(v.Look) > 0 {
+		t.Errorf("the card shows %+v and was last read as %+v, %v", v.Look.Findings, known, err)
+	}
+	d, err := w.s.Digest(t.Context(), w.now())
+	if err != nil || len(d.Unread) != 23 || d.FailingAll != 0 || d.Coverage.Scanned != 0 {
+		t.Errorf("the digest tells of %d unread and %d failing accounts, %+v, %v", len(d.Unread), d.FailingAll, d.Coverage, err)
 	}
 	if len(w.notices(commands.NoticeSourceGap)) != 2 {
 		t.Error("the channel was not told of both")

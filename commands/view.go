@@ -28,6 +28,11 @@ func (s *Service) Request(ctx context.Context, id remediation.RequestID) (remedi
 }
 
 func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
+	g, err := s.sight(ctx)
+	if err != nil {
+		return AccountView{}, err
+	}
+	l = g.now(l)
 	a := l.Evidence.Account
 	v := AccountView{Look: l, DryRun: s.cfg.DryRun, Ways: s.d.Inspector.Ways(ctx, a)}
 	v.Ways.Exempt = v.Ways.Exempt || s.exempt(a.Source, a.ID)

@@ -167,3 +167,14 @@ type Evidence struct {
 	Centralized Fact[bool] `json:"centralized"` // the organization has centralized root access; unknown and never asked without one
 	Blocked     Fact[bool] `json:"blocked"`     // the quarantine policy is attached to the account
 }
+
+// Unread is the evidence of a look that told nothing of the root user: every fact is unknown for one reason. What is known
+// of the account itself, of its organization and its block stays.
+func Unread(e Evidence, g Gap) Evidence {
+	e.AccessKeys, e.MFA = Missing[bool](SourceSummary, g), Missing[bool](SourceSummary, g)
+	e.Certificates, e.Password = Missing[bool](SourceSummary, g), Missing[bool](SourceSummary, g)
+	e.Keys, e.Devices = Missing[[]Key](SourceKeys, g), Missing[[]Device]("ListMFADevices", g)
+	e.CertificateList = Missing[[]Certificate]("ListSigningCertificates", g)
+	e.SignIn, e.KeyUse = Missing[Use]("GetUser", g), Missing[Use]("GetAccessKeyLastUsed", g)
+	return e
+}
