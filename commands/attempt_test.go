@@ -82,3 +82,33 @@ func TestABlockThatSomebodyElseAttachesMeanwhileIsNotOurs(t *testing.T) {
 		t.Errorf("a block that others attached between our two readings is said to be %q", b.Origin)
 	}
 }
+
+func TestAnUndoTakesAwayNothingThatTheRecordDoesNotCallOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	id := w.deactivated(member, keyOne)
+	r, err := w.reactivate(t, w.request(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Our block went with another request, and what is attached now is somebody else's.
+	b, err := w.st.Block(t.Context(), "acme", member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = b.Detached()
+	e := audit.Event{At: w.now(), Actor: audit.System("test"), Action: audit.BlockDetached, Outcome: audit.OutcomeDone}
+	if _, err = w.st.Commit(t.Context(), commands.Change{Block: &b, Audit: []audit.Event{e}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	if got := w.wantState(id, remediation.Inactive); got.NoteDetail != string(remediation.GateBlock) || !w.accounts[member].attached {
+		t.Errorf("gate %q, attached %v, calls %v", got.NoteDetail, w.accounts[member].attached, w.changes())
+	}
+	_, err = w.reactivate(t, w.request(id))
+	w.wantRefusal(err, commands.NoMeans)
+}
