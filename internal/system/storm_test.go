@@ -29,63 +29,127 @@ const (
 	sustainedP99 = 100 * time.Millisecond
 )
 
+// The messages that are clicked: the smallest that has a button, and an ordinary card. Slack sends the whole message along
+// with each click.
+const (
+	smallMessage = 0
+	card         = 4000
+)
+
 // BenchmarkTenThousandClicksAtOnce sends ten thousand clicks over two sockets at once. Each is committed before it is
-// acknowledged; all are refused afterwards, each with a record, while others are still being taken in.
+// acknowledged; all are refused afterwards, each with a record. The bot and the simulator share this process.
 func BenchmarkTenThousandClicksAtOnce(b *testing.B) {
-	const clicks = 10_000
-	for b.Loop() {
-		raw := rawGroupCommit(b, clicks)
-		storming(b, func(w *world) {
-			acks := w.clicks(clicks, 0)
-			report(b, acks, raw, stormP99)
-			w.refusals(clicks)
-		})
-	}
+	b.Run("on a small message", func(b *testing.B) { stormOfClicks(b, 10_000, 0, smallMessage, stormP99, inProcess) })
+	b.Run("on a card", func(b *testing.B) { stormOfClicks(b, 10_000, 0, card, stormP99, inProcess) })
+}
+
+// BenchmarkTenThousandClicksAtOnceOnTheBinary does the same with the real binary in a process of its own.
+func BenchmarkTenThousandClicksAtOnceOnTheBinary(b *testing.B) {
+	stormOfClicks(b, 10_000, 0, card, stormP99, byItself)
 }
 
 // BenchmarkFiveHundredClicksASecond holds that rate for twenty seconds.
 func BenchmarkFiveHundredClicksASecond(b *testing.B) {
-	const clicks = 10_000
+	stormOfClicks(b, 10_000, 2*time.Millisecond, card, sustainedP99, inProcess)
+}
+
+// stormOfClicks prints what the acknowledgements took beside a raw group commit of the same run, and fails where that is
+// too long or where a click has no record.
+func stormOfClicks(b *testing.B, clicks int, every time.Duration, message int, limit time.Duration, run func(*world, func())) {
+	b.Helper()
 	for b.Loop() {
-		raw := rawGroupCommit(b, 500)
-		storming(b, func(w *world) {
-			acks := w.clicks(clicks, 2*time.Millisecond)
-			report(b, acks, raw, sustainedP99)
+		size := 500
+		if every == 0 {
+			size = clicks
+		}
+		raw := rawGroupCommit(b, size)
+		w := newWorld(b, newClock(0), awssim.Config{}, killSettings)
+		run(w, func() {
+			w.anchored()
+			w.until(30*time.Second, "both sockets are open", func() bool { return w.slack.Connections() == 2 })
+			w.until(90*time.Second, "the first check and its cards are done", w.idle(3*time.Second))
+			b.Logf("each click carries a message of %d bytes", w.near(message))
+			w.slack.ForgetAcks()
+			acks := w.clicks(clicks, every)
+			report(b, acks, raw, limit)
 			w.refusals(clicks)
 		})
 	}
 }
 
-// storming runs a bot that has nothing else to do.
-func storming(b *testing.B, f func(*world)) {
-	b.Helper()
-	w := newWorld(b, newClock(0), awssim.Config{}, killSettings)
-	w.play(func(a *app.App) {
-		w.anchored()
-		w.until(10*time.Second, "both sockets are open", func() bool { return w.slack.Connections() == 2 })
-		w.until(90*time.Second, "the first check and its cards are done", func() bool {
-			ctx, stop := context.WithTimeout(b.Context(), time.Second)
-			defer stop()
-			settled, err := a.Settled(ctx)
-			return err == nil && settled
-		})
-		b.Logf("each click carries a message of %d bytes", w.smallest())
-		w.slack.ForgetAcks()
-		f(w)
-	})
+// TestASignalInAStormLosesNothingThatWasAcknowledged ends the real binary while thousands of clicks are on their way.
+func TestASignalInAStormLosesNothingThatWasAcknowledged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the real binary")
+	}
+	const clicks = 3000
+	w := newWorld(t, newClock(0), awssim.Config{}, killSettings)
+	first := w.start("run")
+	w.until(30*time.Second, "both sockets are open", func() bool { return w.slack.Connections() == 2 || !first.alive() })
+	w.anchored()
+	w.slack.ForgetAcks()
+	storm := make(chan []slacksim.AckRecord, 1)
+	go func() { storm <- w.clicks(clicks, 0) }()
+	acked := func(acks []slacksim.AckRecord) (n int) {
+		for _, a := range acks {
+			if a.Outcome == "acked" && a.Kind == "interactive" {
+				n++
+			}
+		}
+		return n
+	}
+	w.until(20*time.Second, "some clicks are acknowledged", func() bool { return acked(w.slack.Acks()) > 0 })
+	took := first.term(t)
+	told := acked(<-storm)
+	t.Logf("ended %s after SIGTERM; %d of %d clicks were acknowledged, %d of them on record by then", took.Round(time.Millisecond), told, clicks, w.refused(ben))
+	if took > 10*time.Second || first.status != 0 {
+		t.Errorf("it took %s and ended with status %d:\n%s", took, first.status, first.out.String())
+	}
+	first.clean(t)
+	second := w.start("run")
+	soon(60*time.Second, func() bool { return w.refused(ben) >= told })
+	second.term(t)
+	if got := w.refused(ben); got < told || got > clicks {
+		t.Errorf("%d clicks were acknowledged and %d are on record", told, got)
+	}
 }
 
-// smallest makes the clicks be on the smallest of the bot's messages that has a button, and returns its size. Half of what a
-// click costs here is spent by the simulator and the library on the message that it carries.
-func (w *world) smallest() int {
-	best := 1 << 20
+// inProcess runs the bot in the test's own process.
+func inProcess(w *world, f func()) { w.play(func(*app.App) { f() }) }
+
+// byItself runs the real binary.
+func byItself(w *world, f func()) {
+	p := w.start("run")
+	w.until(30*time.Second, "a socket is open", func() bool { return w.slack.Connections() > 0 || !p.alive() })
+	f()
+	if p.term(w.t); p.status != 0 {
+		w.t.Errorf("the bot ended with status %d:\n%s", p.status, p.out.String())
+	}
+	p.clean(w.t)
+}
+
+// idle reports whether the bot has called nothing in Slack for so long.
+func (w *world) idle(d time.Duration) func() bool {
+	calls, since := -1, time.Now()
+	return func() bool {
+		if n := len(w.slack.Calls()); n != calls {
+			calls, since = n, time.Now()
+		}
+		return time.Since(since) > d
+	}
+}
+
+// near makes the clicks be on that of the bot's messages with a button whose size is nearest, and returns its size.
+func (w *world) near(size int) int {
+	best, off := 0, 1<<20
 	for _, c := range w.state(1000).Channels {
 		for _, m := range c.Messages {
 			blocks, err := json.Marshal(m.Blocks)
 			ok(w.t, err)
 			known := c.ID == slacksim.ChannelRoot && m.User == slacksim.BotUserID && m.Ephemeral == ""
-			if known && len(blocks) < best && bytes.Contains(blocks, []byte(`"action_id"`)) {
-				best, w.anchor = len(blocks), m.TS
+			by := max(len(blocks)-size, size-len(blocks))
+			if known && by < off && bytes.Contains(blocks, []byte(`"action_id"`)) {
+				best, off, w.anchor = len(blocks), by, m.TS
 			}
 		}
 	}
