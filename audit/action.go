@@ -39,6 +39,7 @@ const (
 	BlockDetached Action = "block.detached"
 	BlockFound    Action = "block.found"  // it was there already, hence is not ours to detach
 	BlockLifted   Action = "block.lifted" // for one hour, so that the owner can sign in
+	BlockKept     Action = "block.kept"   // nobody needs it, and it stays because of a key that nobody has decided on
 )
 
 // Looking and telling.
@@ -59,6 +60,7 @@ const (
 	OwnerDeclined   Action = "owner.declined"
 	OwnerReminded   Action = "owner.reminded"
 	OwnerEscalated  Action = "owner.escalated"
+	OwnersReleased  Action = "owners.released" // an approver let the owners be written to
 )
 
 // The bot itself.
@@ -80,9 +82,10 @@ func Actions() []Action {
 		RemediationRefused, RemediationInstructed, RemediationAttempted, RemediationDeactivated, RemediationDeleted,
 		RemediationVerified, RemediationFailed, RemediationUncertain, RemediationReconciled, RemediationObserved, RemediationReactivated,
 		RemediationRestored, RemediationAlarmed, RemediationStale, RemediationGoneOutside,
-		BlockAttached, BlockDetached, BlockFound, BlockLifted,
+		BlockAttached, BlockDetached, BlockFound, BlockLifted, BlockKept,
 		ScanStarted, ScanFinished, DigestPosted, FindingMuted, FindingUnmuted,
 		OwnerClaimed, OwnerAssigned, OwnerInstructed, OwnerConfirmed, OwnerDeclined, OwnerReminded, OwnerEscalated,
+		OwnersReleased,
 		BreakglassDeclared, SwitchPaused, SwitchResumed, SettingsLoaded, AccessRefused, HeadPublished, DatabaseRestored, KeyCreated,
 	}
 }

@@ -195,8 +195,7 @@ func (s *Service) keep(r remediation.Request, b remediation.Block) Change {
 	}
 	b = b.Keep(r.ID)
 	c.Block = &b
-	c.Audit = []audit.Event{s.blockEvent(r, audit.RemediationAlarmed, audit.OutcomeDone, "")}
-	c.Audit[0].Detail["why"] = "a key that nobody has decided on"
+	c.Audit = []audit.Event{s.blockEvent(r, audit.BlockKept, audit.OutcomeDone, "")}
 	c.Queue = append(c.Queue, cardItem(r.Source, r.Account, now))
 	return c
 }

@@ -351,6 +351,12 @@ func (s *Service) ReleaseOwners(ctx context.Context, a Actor) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if !before {
+		e := audit.Event{At: s.d.Now(), Actor: audit.User(a.User, a.Team), Action: audit.OwnersReleased, Outcome: audit.OutcomeDone}
+		if _, err = s.d.Ledger.Commit(ctx, Change{Audit: []audit.Event{e}}); err != nil {
+			return 0, fmt.Errorf("record the release of the owners: %w", err)
+		}
+	}
 	if err = s.d.Estate.Mark(ctx, markOwners, s.d.Now()); err != nil {
 		return 0, fmt.Errorf("release the owners: %w", err)
 	}

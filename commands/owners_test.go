@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
@@ -59,6 +60,12 @@ func TestTheFirstBatchOfOwnersWaitsForAnApprover(t *testing.T) {
 	n, err := w.s.ReleaseOwners(t.Context(), who(approver))
 	if err != nil || n != 1 {
 		t.Fatalf("released %d, %v", n, err)
+	}
+	released := slices.ContainsFunc(w.audit(commands.AuditQuery{}), func(l audit.Leaf) bool {
+		return l.Action == audit.OwnersReleased && l.Actor.ID == approver
+	})
+	if !released {
+		t.Error("that the owners may be written to is not on record")
 	}
 	_, err = w.s.ReleaseOwners(t.Context(), who(second))
 	w.wantRefusal(err, commands.AlreadySo)

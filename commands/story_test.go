@@ -285,6 +285,10 @@ func TestABlockStaysWhileANewKeyIsThere(t *testing.T) {
 		if err != nil || !v.Block.Kept {
 			t.Errorf("the card does not know that the block is kept: %+v, %v", v.Block, err)
 		}
+		kept := slices.ContainsFunc(w.audit(commands.AuditQuery{Request: string(id)}), func(l audit.Leaf) bool { return l.Action == audit.BlockKept })
+		if !kept {
+			t.Error("that the block stays is not on record")
+		}
 		// People decide: the new key is taken into a watch, and then given back.
 		w.scan()
 		next := w.deactivated(member, newKey)
