@@ -159,6 +159,7 @@ func (b *Bot) Run(ctx context.Context) error {
 	for range b.ws.cfg.Workers {
 		workers.Go(func() { b.work(working) })
 	}
+	workers.Go(func() { b.poll(working) })
 	open, closing := context.WithCancel(base)
 	defer closing()
 	go func() {

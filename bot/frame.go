@@ -15,8 +15,8 @@ import (
 )
 
 // This file reads what comes over a socket, as far as it must be known before the acknowledgement. The rules are:
-//   - A frame is checked once, in one pass, and its payload is copied once, into what is committed. A click carries the
-//     whole message that it was made on, and in a storm each further look at it costs the others their three seconds.
+//   - A frame is checked once, in one pass, and what is committed of it is copied once. A click carries the whole message
+//     that it was made on, and in a storm each further look at it costs the others their three seconds.
 //   - What the payload means is read after the acknowledgement, from the store.
 
 // frame is one message of Slack's on a socket. Its payload is good until the next is read.
@@ -109,16 +109,17 @@ func (f frame) parcel() parcel {
 }
 
 // sealed is what is committed of an envelope: its payload as Slack sent it, less the legacy verification token, which
-// proves nothing here and is a secret elsewhere.
+// proves nothing here and is a secret elsewhere, and less the message that was clicked. That is a view of what the store
+// knows better, and four fifths of a click.
 func (f frame) sealed(key string, at time.Time) ([]byte, error) {
 	head, err := json.Marshal(envelope{Key: key, Type: f.kind, At: at})
 	if err != nil {
 		return nil, fmt.Errorf("encode an envelope: %w", err)
 	}
-	body := append(make([]byte, 0, len(head)+len(f.payload)), bytes.TrimSuffix(head, []byte("null}"))...)
+	body := append(make([]byte, 0, len(head)+1024), bytes.TrimSuffix(head, []byte("null}"))...)
 	between := byte('{')
 	for m := range members(f.payload) {
-		if m.name != "token" {
+		if m.name != "token" && m.name != "message" {
 			body = append(append(body, between), m.whole...)
 			between = ','
 		}

@@ -32,7 +32,7 @@ const (
 	mostComing   = 32 << 20                // bytes that wait for their commit in memory; the rest waits in the sockets
 )
 
-// envelope is what is committed: the payload as Slack sent it, less the legacy token. The store scrubs it when it is done.
+// envelope is what is committed: the payload as Slack sent it, less what nobody needs. The store scrubs it when it is done.
 type envelope struct {
 	Key     string          `json:"key"`
 	Type    string          `json:"type"`
@@ -229,13 +229,17 @@ func (b *Bot) work(ctx context.Context) {
 		default:
 			b.log.WarnContext(ctx, "no envelope could be claimed", "error", err)
 		}
-		t := time.NewTimer(pollEvery)
 		select {
 		case <-b.kicks:
-		case <-t.C:
 		case <-ctx.Done():
 		}
-		t.Stop()
+	}
+}
+
+// poll wakes one worker now and then.
+func (b *Bot) poll(ctx context.Context) {
+	for pause(ctx, pollEvery) == nil {
+		b.kick()
 	}
 }
 

@@ -166,7 +166,7 @@ func (s *soak) opened(since time.Time) int {
 // passes anything is sure to be there.
 func (s *soak) trouble(minute int, r *rand.Rand) (excused time.Time) {
 	if minute%7 == 0 {
-		notices := []time.Duration{-1, 0, 30 * time.Second} // none, the usual ten seconds, more
+		notices := []time.Duration{-1, 0, 14 * time.Second} // none, the usual ten seconds, more
 		s.inject(slacksim.Fault{Kind: "refresh", For: notices[r.IntN(len(notices))]})
 	}
 	switch r.IntN(60) {
