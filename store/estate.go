@@ -135,12 +135,14 @@ func scanLook(scan scanner) (k kept, err error) {
 	var list []track
 	err = errors.Join(decode(evidence, &k.look.Evidence), decode(findings, &k.look.Findings), decode(tracks, &list))
 	k.look.Workflow = make(map[posture.Control]posture.Workflow, len(list))
-	k.look.Before = map[posture.Control]posture.Finding{}
 	for _, t := range list {
 		if t.Workflow != "" {
 			k.look.Workflow[t.Control] = t.Workflow
 		}
 		if t.Known != nil {
+			if k.look.Before == nil {
+				k.look.Before = map[posture.Control]posture.Finding{}
+			}
 			k.look.Before[t.Control] = *t.Known
 		}
 	}
