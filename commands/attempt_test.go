@@ -102,7 +102,7 @@ func TestAnUndoTakesAwayNothingThatTheRecordDoesNotCallOurs(t *testing.T) {
 	if _, err = w.st.Commit(t.Context(), commands.Change{Block: &b, Audit: []audit.Event{e}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+	if _, err = w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
 		t.Fatal(err)
 	}
 	w.settle()
