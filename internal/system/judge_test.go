@@ -25,8 +25,8 @@ func (k *killing) judge() {
 	deleted := k.approved(deeds)
 	k.t.Logf("%d decisions were sent, %d acknowledged, %d lost; %d of %d keys deleted; %d audit records",
 		len(deeds), acked, lost, deleted, len(k.keys), len(log))
-	if deleted == 0 {
-		k.t.Error("no key was deleted, so that nothing is proved")
+	if deleted < len(k.keys)*3/4 || acked < 5*len(k.keys) {
+		k.t.Error("so few deletions and decisions prove little")
 	}
 	list, err := k.requests()
 	ok(k.t, err)
@@ -45,37 +45,50 @@ func (k *killing) judge() {
 // A record answers for one decision only.
 func (k *killing) lost(deeds []deed, log []audit.Leaf) (acked, lost int) {
 	taken := map[int64]bool{}
-	for _, d := range deeds {
+	answered := make([]bool, len(deeds))
+	for _, granted := range []bool{true, false} { // a record of what was granted names its deed; one of a refusal the person, the act and the account
+		for i, d := range deeds {
+			if !d.acked || answered[i] {
+				continue
+			}
+			n := slices.IndexFunc(log, func(l audit.Leaf) bool { return !taken[l.Seq] && d.answeredBy(l, granted) })
+			if n >= 0 {
+				taken[log[n].Seq], answered[i] = true, true
+			}
+		}
+	}
+	for i, d := range deeds {
 		if !d.acked {
 			continue
 		}
-		acked++
-		if d.refused {
-			continue
-		}
-		i := slices.IndexFunc(log, func(l audit.Leaf) bool { return !taken[l.Seq] && d.answeredBy(l) })
-		if i < 0 {
+		if acked++; !answered[i] && !d.refused {
 			lost++
 			k.t.Errorf("lost: %s of request %s by %s at %s (%s); the answer was %.1500s", d.action, d.request, d.user, d.sent.Format(time.RFC3339Nano), d.reason, d.answer)
-			continue
 		}
-		taken[log[i].Seq] = true
 	}
 	return acked, lost
 }
 
-// answeredBy reports whether a record is that of the deed: granted, or refused to this person about this account.
-func (d deed) answeredBy(l audit.Leaf) bool {
+// answeredBy reports whether a record is that of the deed: granted, or refused to this person for this act on this account.
+func (d deed) answeredBy(l audit.Leaf, granted bool) bool {
 	switch {
 	case l.Actor.ID != d.user || l.Account != d.account || l.At.Before(d.sent.Add(-time.Millisecond)):
 		return false
-	case l.Outcome == audit.OutcomeRefused:
-		return true
+	case !granted:
+		return l.Outcome == audit.OutcomeRefused && slices.Contains(d.acts(), l.Detail["act"])
 	case d.reason != "":
 		return l.Action == d.action && l.Reason == d.reason
-	default:
-		return l.Action == d.action && l.Request == string(d.request)
+	default: // a decision moves the request on by one version
+		return l.Action == d.action && l.Request == string(d.request) && l.Version == d.version+1
 	}
+}
+
+// acts are the names under which the deed is refused.
+func (d deed) acts() []string {
+	return map[audit.Action][]string{
+		audit.RemediationRequested: {"deactivate", "delete"}, audit.RemediationConfirmed: {"confirm"},
+		audit.RemediationRejected: {"reject"}, audit.RemediationCancelled: {"cancel"},
+	}[d.action]
 }
 
 // approved holds every deletion in AWS against the books: a key of ours, once, after one person asked for it and another

@@ -29,6 +29,7 @@ type deed struct {
 	user    string
 	action  audit.Action // the record that it makes when it is granted
 	request remediation.RequestID
+	version int // of the request, as the button has it
 	account string
 	reason  string // names the deed in its record; empty where people type none
 	sent    time.Time
@@ -129,7 +130,8 @@ func (w *world) decide(b *books, d deed, press, value string, fields map[string]
 		return d
 	}
 	v, opened := w.form(d.user)
-	if !opened {
+	// After a crash the form of an earlier click may open late. Nobody fills in what they did not ask for.
+	if !opened || !strings.Contains(v.Metadata, d.account) && (d.request == "" || !strings.Contains(v.Metadata, string(d.request))) {
 		return d
 	}
 	if d.reason != "" {

@@ -211,17 +211,20 @@ func (w *world) until(patience time.Duration, what string, holds func() bool) {
 	}
 }
 
+// soon looks less and less often: many of the looks open the bot's database.
 func soon(patience time.Duration, holds func() bool) bool {
 	end := time.NewTimer(patience)
 	defer end.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
+	pause := 20 * time.Millisecond
 	for !holds() {
+		again := time.NewTimer(pause)
 		select {
 		case <-end.C:
+			again.Stop()
 			return holds()
-		case <-tick.C:
+		case <-again.C:
 		}
+		pause = min(pause*5/4, 250*time.Millisecond)
 	}
 	return true
 }
