@@ -9,7 +9,8 @@
 //   - Figures are printed, so that a run that proves little cannot look like one that proves much.
 //
 // The size of a run is set by ROOTCHECK_PROOF: empty for a sample that a newcomer can wait for, "full" for what every
-// change must pass, "long" for everything, pairs of crashes included:
+// change must pass (every point, five hundred pairs, five thousand requests), "long" for all pairs:
 //
+//	ROOTCHECK_PROOF=full go test -timeout 60m -v ./internal/proof/
 //	ROOTCHECK_PROOF=long go test -timeout 12h ./internal/proof/
 package proof
