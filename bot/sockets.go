@@ -188,7 +188,7 @@ func (s *sockets) take(ctx context.Context, n int, one *socket, data []byte) {
 		one.leave(ctx, f.reason)
 	case f.id == "":
 		s.cfg.Log.InfoContext(ctx, "frame of an unknown kind", "socket", n, "kind", f.kind)
-	case f.payload == nil || f.kind != "interactive" && f.kind != "slash_commands" && f.kind != "events_api":
+	case !f.payload.IsObject() || f.kind != "interactive" && f.kind != "slash_commands" && f.kind != "events_api":
 		// Nobody could ever do anything with it. Slack would send it again and again.
 		s.cfg.Log.WarnContext(ctx, "envelope could not be read", "socket", n, "kind", f.kind)
 		s.ack(ctx, one, f.id, nil)
