@@ -238,9 +238,9 @@ func (l *look) byRootSession(ctx context.Context) {
 	lists.Wait()
 }
 
-// traceless is the gap of use where the credential does not exist now: it may have been used this morning and removed at
-// noon, and takes its history with it.
-func traceless(what string) posture.Gap {
+// noTrace is the gap of a use whose credential no longer exists: its history went with it. It may have been used this
+// morning and removed at noon.
+func noTrace(what string) posture.Gap {
 	return posture.Gap{
 		Reason: posture.ReasonNotOffered, Fix: posture.ReasonNotOffered.Fix(),
 		Detail: "the root user has no " + what + " now, and a summary cannot tell of use before it was removed",
@@ -261,7 +261,7 @@ func (l *look) keys(ctx context.Context) {
 	}
 	l.e.Keys = posture.Told(keys, source, l.now())
 	if len(keys) == 0 {
-		l.e.KeyUse = posture.Missing[posture.Use](use, traceless("access key"))
+		l.e.KeyUse = posture.Missing[posture.Use](use, noTrace("access key"))
 		return
 	}
 	latest := posture.Use{}
@@ -321,7 +321,7 @@ func (l *look) certificates(ctx context.Context) {
 // useGap is why nothing is known of the use of a credential that was not listed.
 func useGap(flag posture.Fact[bool], what string) posture.Gap {
 	if flag.Known() {
-		return traceless(what)
+		return noTrace(what)
 	}
 	return *flag.Gap
 }

@@ -157,7 +157,7 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	id := posture.AccountID(aws.ToString(acc.Id))
 	out := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, Name: aws.ToString(acc.Name), Email: aws.ToString(acc.Email),
-		State: string(acc.State), Role: posture.RoleMember, Unit: r.units.path(acc.Paths), Tags: r.tags.of(id),
+		State: string(acc.State), Role: posture.RoleMember, Unit: r.units.path(acc.Paths), Tags: r.tags.list(id),
 	}
 	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
 		org.Management = posture.AccountID(parsed.AccountID)

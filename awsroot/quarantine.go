@@ -63,9 +63,9 @@ func (s *session) reads(read func(context.Context) error, attached bool) func(co
 	}
 }
 
-// attach blocks the root user of an account. What it returns as there says that the policy was attached already: by whoever came between the
-// reading and the call.
-func (r *reach) attach(ctx context.Context, cfg aws.Config, account posture.AccountID) (id string, there bool, err error) {
+// attach blocks the root user of an account. already is true when the policy was attached before the call: somebody else
+// came between the reading and it.
+func (r *reach) attach(ctx context.Context, cfg aws.Config, account posture.AccountID) (id string, already bool, err error) {
 	out, err := organizations.NewFromConfig(once(cfg)).AttachPolicy(ctx, &organizations.AttachPolicyInput{
 		PolicyId: &r.src.Organization.Quarantine.PolicyID, TargetId: aws.String(string(account)),
 	})

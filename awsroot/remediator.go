@@ -48,7 +48,7 @@ func (m *Remediator) once(receipt audit.Receipt) bool {
 	return true
 }
 
-// Errors of opening a session. None of them is sent anything.
+// Errors of opening a session. When one of them is returned, no call was made.
 var (
 	// ErrNoMeans means that the settings give the act no means for the account.
 	ErrNoMeans = errors.New("no means is configured for this act")

@@ -65,8 +65,8 @@ func (b *tagBook) begin() {
 	b.listed = nil
 }
 
-// of notes that an inventory listed the account, and gives its tags as far as they are known. The caller owns them.
-func (b *tagBook) of(id posture.AccountID) map[string]string {
+// list notes that an inventory saw the account, and returns its tags as far as they are known. The caller owns them.
+func (b *tagBook) list(id posture.AccountID) map[string]string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.listed = append(b.listed, id)

@@ -35,7 +35,7 @@ type message struct {
 	Blocks []slack.Block `json:"blocks"`
 }
 
-// say makes a message of blocks. More blocks than a message may have are cut with a line that says so.
+// newMessage makes a message of blocks. More blocks than a message may have are cut with a line that says so.
 func newMessage(v voice, blocks []slack.Block) message {
 	if len(blocks) > maxBlocks {
 		blocks = append(blocks[:maxBlocks-1:maxBlocks-1], small(v.say("cut")))

@@ -105,7 +105,7 @@ func numbered(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// consoles are the sign-in pages by partition; root users elsewhere have no console.
+// console is the partition's sign-in page, and empty where root users have no console.
 func console(partition string) string {
 	if partition == "aws-cn" {
 		return "https://console.amazonaws.cn/"

@@ -232,7 +232,8 @@ func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest)
 	}}}, nil
 }
 
-// digestTold notes that people were told of what is less than high. The rest has its cards.
+// digestTold marks the new findings below High as Notified: people read of them in the digest. High and critical findings
+// have cards.
 func (s *Service) digestTold(ctx context.Context) error {
 	var told []posture.FindingKey
 	err := s.d.Estate.Each(ctx, func(l Look) error {

@@ -45,7 +45,7 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 	if _, err := s.d.Ledger.Commit(ctx, c); err != nil {
 		return fmt.Errorf("queue what follows from the run: %w", err)
 	}
-	// They are Notified after they are queued: news that a crash kept from it are told twice, and never not at all.
+	// Only now that the cards are queued are the findings Notified: a crash in between repeats news and loses none.
 	if err := s.d.Estate.Notify(ctx, found.told); err != nil {
 		return fmt.Errorf("note what people are told: %w", err)
 	}

@@ -13,11 +13,12 @@ import (
 )
 
 // This file keeps what the [Scanner] sees. The rules are:
-//   - One run at a time. Whoever comes later attaches to it; whoever finds one that its process left behind goes on with it
-//     and asks nothing again that it has asked within the hour.
+//   - One run at a time. A later caller attaches to it. A process that finds a run which a crash left behind resumes it, and
+//     does not look again at accounts that were seen within the hour.
 //   - No account, or a tenth fewer than last time, is a gap of the source and never an empty success.
 //   - Results are saved as they come, so that memory does not grow with accounts and a process that dies loses little.
-//   - A run ends after what follows from it is queued: one that died in between is gone on with, and finds nothing to ask.
+//   - A run ends only when what follows from it is queued. One that a crash left between the two is resumed: it finds no
+//     account to ask, and queues the rest.
 
 const (
 	batch   = 50          // looks in one transaction
