@@ -105,7 +105,7 @@ func numbered(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// console is the partition's sign-in page, and empty where root users have no console.
+// console is where the partition's root users sign in.
 func console(partition string) string {
 	if partition == "aws-cn" {
 		return "https://console.amazonaws.cn/"
