@@ -16,6 +16,8 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -172,8 +174,16 @@ func (a *App) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// begin queues what every start begins with: a look at everything, unless one was made within the hour.
+// begin queues what every start begins with: what was put aside, and a look at everything, unless one was made within the
+// hour.
 func (a *App) begin(ctx context.Context) error {
+	back, err := a.store.Unpark(ctx)
+	if err != nil {
+		return err
+	}
+	if back > 0 {
+		a.o.Log.InfoContext(ctx, "items that had been put aside are tried again", "count", back)
+	}
 	last, err := a.store.LastRun(ctx)
 	if err != nil && !errors.Is(err, commands.ErrNotFound) {
 		return fmt.Errorf("read the last check: %w", err)
@@ -212,7 +222,29 @@ func (a *App) well(ctx context.Context) (bool, string) {
 	if open, _ := a.bot.Health(); open == 0 {
 		return false, "no socket to Slack is open"
 	}
+	if since := a.bot.Silent(); !since.IsZero() && a.o.Now().Sub(since) >= silentFor {
+		return false, "Slack has taken no message since " + since.UTC().Format(time.RFC3339) + ", and what was to be said waits"
+	}
+	failing, err := a.store.Failing(ctx)
+	if err != nil {
+		return false, "the queue cannot be read"
+	}
+	if len(failing) > 0 {
+		return false, "work keeps failing, and the log says why: " + kinds(failing)
+	}
 	return true, ""
+}
+
+// silentFor is how long Slack may take no message before the bot is not well. What waits is in the database meanwhile, and is
+// said when Slack is back.
+const silentFor = 2 * time.Minute
+
+func kinds(counts map[string]int) string {
+	var words []string
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		words = append(words, fmt.Sprintf("%s (%d)", k, counts[k]))
+	}
+	return strings.Join(words, ", ")
 }
 
 // Settled reports whether nothing is due: no item, no occurrence.

@@ -201,6 +201,7 @@ func (d *doctor) opened(ctx context.Context, area, name, what string) {
 	}
 	d.signs(ctx, s)
 	d.backups()
+	d.queue(ctx, area, s)
 	if err := s.Close(); err != nil {
 		d.tell(Probe{Area: area, Name: "close", Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the disk."})
 	}
@@ -245,6 +246,33 @@ func (d *doctor) backups() {
 		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: "none yet; the first is made by the schedule " + d.c.Schedules.Backup})
 	default:
 		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: fmt.Sprintf("%d, the newest is %s", len(whole), whole[len(whole)-1])})
+	}
+}
+
+// queue looks at the work that failed too often.
+func (d *doctor) queue(ctx context.Context, area string, s *store.Store) {
+	const name, fix = "work", "Mend the cause, which the log has, and start the bot again: it then tries what was put aside."
+	parked, err := s.Parked(ctx)
+	if err != nil {
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the database."})
+		return
+	}
+	for _, p := range parked {
+		d.tell(Probe{
+			Area: area, Name: name, Status: ProbeFailed, Fix: fix,
+			Detail: fmt.Sprintf("%s was put aside at %s: %s", p.Key, p.At.UTC().Format(time.RFC3339), p.Why),
+		})
+	}
+	failing, err := s.Failing(ctx)
+	if err != nil {
+		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the database."})
+		return
+	}
+	if len(failing) > 0 {
+		d.tell(Probe{
+			Area: area, Name: name, Status: ProbeFailed, Detail: "keeps failing: " + kinds(failing),
+			Fix: "Mend the cause, which the log has: it is tried again every ten minutes.",
+		})
 	}
 }
 

@@ -211,6 +211,9 @@ func (b *Bot) quiet(ctx context.Context) {
 // Health is how many sockets are open, and when the last of them was opened. None for long means that nobody can click.
 func (b *Bot) Health() (open int, last time.Time) { return b.sockets.health() }
 
+// Silent is since when Slack has not taken what was to be said, as far as this process has tried; zero while it does.
+func (b *Bot) Silent() time.Time { return b.ws.silent() }
+
 // recovered keeps a defect in one envelope from ending the process.
 func (b *Bot) recovered(ctx context.Context, what string) {
 	if r := recover(); r != nil {

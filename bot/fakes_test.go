@@ -286,6 +286,7 @@ func (s *store) Finish(_ context.Context, l commands.Lease) error {
 
 func (s *store) Extend(context.Context, commands.Lease) error           { return nil }
 func (s *store) Retry(context.Context, commands.Lease, time.Time) error { return nil }
+func (s *store) Defer(context.Context, commands.Lease, time.Time) error { return nil }
 func (s *store) Park(context.Context, commands.Lease, string) error     { return nil }
 func (s *store) Due(context.Context, time.Time) (map[string]int, error) { return nil, nil }
 func (s *store) Wake() <-chan struct{}                                  { return s.wake }

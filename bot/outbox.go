@@ -38,10 +38,13 @@ func (b *Bot) Handlers() map[string]commands.Handler {
 			if err := json.Unmarshal(l.Body, &w); err != nil {
 				return commands.Change{}, fmt.Errorf("read the work of %s: %w", l.Key, err)
 			}
-			return commands.Change{}, f(ctx, l, w)
+			return commands.Change{}, b.ws.later(f(ctx, l, w))
 		}
 	}
-	handlers[commands.KindDigest] = b.postDigest
+	handlers[commands.KindDigest] = func(ctx context.Context, l commands.Lease) (commands.Change, error) {
+		c, err := b.postDigest(ctx, l)
+		return c, b.ws.later(err)
+	}
 	return handlers
 }
 
@@ -353,10 +356,13 @@ func (b *Bot) notice(ctx context.Context, l commands.Lease, w commands.Work) err
 	key := "notice/" + l.Key + "/" + hex.EncodeToString(sum[:6])
 	defer b.lock(key)()
 	_, unsure, err := b.where(ctx, key)
-	if l.Attempts > 1 && err == nil {
+	switch {
+	case err == nil && l.Attempts > 1:
 		return nil
+	case err != nil && !errors.Is(err, commands.ErrNotFound):
+		return fmt.Errorf("find notice %s: %w", key, err)
 	}
-	_, err = b.postNew(ctx, key, b.ws.cfg.Channel, "", channelNotice(b.voice(""), w, b.named(ctx, w.Accounts)), unsure && l.Attempts > 1)
+	_, err = b.postNew(ctx, key, b.ws.cfg.Channel, "", channelNotice(b.voice(""), w, b.named(ctx, w.Accounts)), unsure)
 	return err
 }
 
@@ -406,7 +412,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 	case commands.NoticeEscalated, commands.NoticeDeclined, commands.NoticeBreakGlass:
 		blocks = append(blocks, row(button(actShow, value, v.say("button.show"), v.say("about.show", about)),
 			button(actAssign, value, v.say("button.assign"), v.say("about.assign", about))))
-	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked,
+	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked, commands.NoticeFailing,
 		commands.NoticeLowSpace, commands.NoticeBackup, commands.NoticeDamaged, commands.NoticeShorter, commands.NoticeRewritten:
 	}
 	return newMessage(v, blocks)

@@ -93,6 +93,7 @@ type Workspace struct {
 	members map[string]bool          // of the channel
 	asOf    time.Time
 	dms     map[string]string // by user
+	down    downtime
 }
 
 // Connect checks the settings and who the bot is. What is wrong with a setting comes back as a [SetupError].
@@ -164,7 +165,7 @@ func (w *Workspace) again(ctx context.Context, call func(context.Context) error)
 		err := call(ctx)
 		wait, retry := retryAfter(err, i)
 		if !retry || i == tries {
-			return err
+			return blame(ctx, err)
 		}
 		if e := pause(ctx, wait); e != nil {
 			return errors.Join(err, e)
@@ -178,7 +179,7 @@ func (w *Workspace) once(ctx context.Context, call func(context.Context) error) 
 		err := call(ctx)
 		var limited *slack.RateLimitedError
 		if !errors.As(err, &limited) || i == 3 || limited.RetryAfter > maxPatience {
-			return err
+			return blame(ctx, err)
 		}
 		if e := pause(ctx, limited.RetryAfter); e != nil {
 			return errors.Join(err, e)
@@ -265,6 +266,7 @@ func (w *Workspace) post(ctx context.Context, channel, thread, key string, m mes
 	if err != nil {
 		return "", fmt.Errorf("post %s: %w", key, err)
 	}
+	w.up()
 	return ts, nil
 }
 
@@ -315,6 +317,7 @@ func (w *Workspace) update(ctx context.Context, channel, ts string, m message) e
 	if err != nil {
 		return fmt.Errorf("update message: %w", err)
 	}
+	w.up()
 	return nil
 }
 

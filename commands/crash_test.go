@@ -72,6 +72,13 @@ func (q mortalQueue) Retry(ctx context.Context, l commands.Lease, at time.Time) 
 	return q.Queue.Retry(ctx, l, at)
 }
 
+func (q mortalQueue) Defer(ctx context.Context, l commands.Lease, at time.Time) error {
+	if q.m.dead() {
+		return errDead
+	}
+	return q.Queue.Defer(ctx, l, at)
+}
+
 func (q mortalQueue) Park(ctx context.Context, l commands.Lease, why string) error {
 	if q.m.dead() {
 		return errDead
@@ -285,8 +292,8 @@ func (l *life) check() {
 			l.t.Errorf("at the end AWS has keys %v, blocked %t", a.keys, a.attached)
 		}
 	})
-	for _, n := range l.notices(commands.NoticeParked) {
-		l.t.Errorf("work was put aside: %+v", n)
+	for _, n := range append(l.notices(commands.NoticeParked), l.notices(commands.NoticeFailing)...) {
+		l.t.Errorf("work failed too often: %+v", n)
 	}
 	approved := 0
 	for _, e := range l.audit(commands.AuditQuery{}) {

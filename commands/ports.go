@@ -39,7 +39,7 @@ type Item struct {
 type Lease struct {
 	Item
 	Fence    int64
-	Attempts int // claims so far, this one included
+	Attempts int // claims so far, this one included and deferred ones left out
 }
 
 // Queue is the durable inbox and outbox. Leases run by the database's clock, due times by the injected one.
@@ -52,6 +52,8 @@ type Queue interface {
 	Finish(ctx context.Context, l Lease) error
 	// Retry hands a claimed item back, to be claimed again at a time.
 	Retry(ctx context.Context, l Lease, at time.Time) error
+	// Defer hands a claimed item back without counting the claim as an attempt: what it waits for is not its own failure.
+	Defer(ctx context.Context, l Lease, at time.Time) error
 	// Extend gives a lease its whole time again, for work that takes longer, or returns ErrLeaseLost.
 	Extend(ctx context.Context, l Lease) error
 	// Park takes an item out of the way after too many attempts, and keeps it for the operator.

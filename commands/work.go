@@ -78,7 +78,8 @@ const (
 	NoticeDeclined   NoticeKind = "owner_declined"
 	NoticeGathered   NoticeKind = "gathered"   // Count more accounts have new findings
 	NoticeSourceGap  NoticeKind = "source_gap" // the inventory of What could not be read, or was not believable
-	NoticeParked     NoticeKind = "parked"     // an item of kind What failed too often
+	NoticeParked     NoticeKind = "parked"     // an item of kind What failed too often, and waits for a restart
+	NoticeFailing    NoticeKind = "failing"    // an item of kind What failed too often, and is tried again and again
 
 	// What its operator must mend about the bot itself.
 	NoticeLowSpace  NoticeKind = "low_space"     // only What is free where the database lies

@@ -15,18 +15,23 @@ import (
 
 // This file runs the inbox and the outbox. The rules are:
 //   - An item is done at least once. What it writes is committed together with its end, under the fence of its lease.
-//   - A handler that fails or panics takes nothing with it: its item comes back later, and after maxAttempts it is put
-//     aside with an alarm. No item is dropped.
+//   - A handler that fails or panics takes nothing with it: its item comes back later, and after MaxAttempts it is put
+//     aside with an alarm, until the bot is started again. No item is dropped.
+//   - What a request cannot go on without, and what warns people, is never put aside. After MaxAttempts it is tried at the
+//     longest wait for as long as it takes.
+//   - What waits for somebody else (a Slack that is down, the end of the process) has not failed, and is not counted.
 //   - Items that must be told in order share a lane, in which one follows the other.
 //   - What is said in Slack has slots of its own. Slack takes a message a second and may hang; a block, a deletion or a
-//     reading of AWS does not wait behind that.
+//     reading of AWS does not wait behind that. Alarms have slots of their own again: no card and no notice is before one.
 
 // Handler does one item of work. The worker commits the change that it returns together with finishing the item; a
 // handler that has committed already, or has nothing to write, returns the zero Change.
 type Handler func(ctx context.Context, l Lease) (Change, error)
 
+// MaxAttempts is how often an item fails before it is put aside, or people are told that it goes on failing.
+const MaxAttempts = 8
+
 const (
-	maxAttempts = 8
 	firstWait   = time.Second
 	longestWait = 10 * time.Minute
 	poll        = time.Second // items fall due by the injected clock, which wakes nobody
@@ -57,15 +62,18 @@ type crew struct {
 	nudge chan struct{}
 }
 
-// crews parts what is said in Slack from everything else. A kind that is nobody's is no crew.
+// crews parts alarms, what else is said in Slack, and everything else. A kind that is nobody's is no crew.
 func crews(kinds []string) []*crew {
-	var parts [2][]string
+	var parts [3][]string
 	for _, k := range kinds {
-		if strings.HasPrefix(k, "slack.") {
-			parts[1] = append(parts[1], k)
-		} else {
-			parts[0] = append(parts[0], k)
+		part := 0
+		switch {
+		case k == KindAlarm:
+			part = 2
+		case strings.HasPrefix(k, "slack."):
+			part = 1
 		}
+		parts[part] = append(parts[part], k)
 	}
 	var all []*crew
 	for _, part := range parts {
@@ -145,7 +153,7 @@ func (w *Worker) claim(ctx context.Context, c *crew) bool {
 			select {
 			case <-before:
 			case <-ctx.Done():
-				w.back(ctx, l, w.now())
+				w.back(ctx, l, w.queue.Defer, w.now())
 				return
 			}
 		}
@@ -212,16 +220,28 @@ func (w *Worker) do(ctx context.Context, l Lease) {
 	case errors.Is(err, ErrLeaseLost):
 		log.DebugContext(ctx, "item is in other hands")
 	case ctx.Err() != nil:
-		w.back(ctx, l, w.now())
+		w.back(ctx, l, w.queue.Defer, w.now())
 	case errors.As(err, &later):
-		w.back(ctx, l, later.at)
-	case l.Attempts >= maxAttempts:
+		log.InfoContext(ctx, "item waits", "until", later.at, "error", later.why)
+		w.back(ctx, l, w.queue.Defer, later.at)
+	case l.Attempts < MaxAttempts:
+		log.WarnContext(ctx, "item failed and is tried again", "error", err)
+		w.back(ctx, l, w.queue.Retry, w.now().Add(wait(l.Attempts)))
+	case slices.Contains(lasting(), l.Kind):
+		log.ErrorContext(ctx, "item goes on failing and is tried again", "error", err)
+		w.back(ctx, l, w.queue.Retry, w.now().Add(longestWait))
+		if l.Attempts == MaxAttempts && !strings.HasPrefix(l.Kind, "slack.") {
+			w.notice(ctx, l, NoticeFailing)
+		}
+	default:
 		log.ErrorContext(ctx, "item is put aside after too many attempts", "error", err)
 		w.park(ctx, l, err)
-	default:
-		log.WarnContext(ctx, "item failed and is tried again", "error", err)
-		w.back(ctx, l, w.now().Add(wait(l.Attempts)))
 	}
+}
+
+// lasting are the kinds that are never put aside. A step of a request ends by its own gates and deadlines.
+func lasting() []string {
+	return []string{KindAct, KindRead, KindRelease, KindLapse, KindAlarm, KindNotice}
 }
 
 func (w *Worker) handle(ctx context.Context, l Lease) (err error) {
@@ -237,8 +257,11 @@ func (w *Worker) handle(ctx context.Context, l Lease) (err error) {
 	}
 	held, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go w.hold(held, cancel, l)
+	w.wg.Go(func() { w.hold(held, cancel, l) })
 	c, err := h(held, l)
+	if err != nil && errors.Is(context.Cause(held), ErrLeaseLost) {
+		return ErrLeaseLost
+	}
 	if err != nil {
 		return err
 	}
@@ -255,9 +278,13 @@ func (w *Worker) hold(ctx context.Context, cancel context.CancelCauseFunc, l Lea
 			return
 		case <-ticker.C:
 		}
-		if err := w.queue.Extend(ctx, l); errors.Is(err, ErrLeaseLost) {
+		err := w.queue.Extend(ctx, l)
+		switch {
+		case errors.Is(err, ErrLeaseLost):
 			cancel(ErrLeaseLost)
 			return
+		case err != nil && ctx.Err() == nil:
+			w.log.WarnContext(ctx, "lease could not be extended", "key", l.Key, "error", err)
 		}
 	}
 }
@@ -297,15 +324,15 @@ func wait(attempts int) time.Duration {
 }
 
 // back hands an item back also while the process ends, so that the next one need not wait for the lease to run out.
-func (w *Worker) back(ctx context.Context, l Lease, at time.Time) {
+func (w *Worker) back(ctx context.Context, l Lease, hand func(context.Context, Lease, time.Time) error, at time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
 	defer cancel()
-	if err := w.queue.Retry(ctx, l, at); err != nil && !errors.Is(err, ErrLeaseLost) {
+	if err := hand(ctx, l, at); err != nil && !errors.Is(err, ErrLeaseLost) {
 		w.log.WarnContext(ctx, "item could not be handed back", "key", l.Key, "error", err)
 	}
 }
 
-// park puts an item aside, and says so in the channel. The notice of a parked notice would only be parked too.
+// park puts an item aside, and says so in the channel.
 func (w *Worker) park(ctx context.Context, l Lease, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
 	defer cancel()
@@ -313,26 +340,35 @@ func (w *Worker) park(ctx context.Context, l Lease, why error) {
 		w.log.ErrorContext(ctx, "item could not be put aside", "key", l.Key, "error", err)
 		return
 	}
-	if strings.HasPrefix(l.Key, "notice/parked/") {
-		return
-	}
-	n := Work{Notice: NoticeParked, What: l.Kind}
+	w.notice(ctx, l, NoticeParked)
+}
+
+// notice says in the channel what became of an item that failed too often.
+func (w *Worker) notice(ctx context.Context, l Lease, what NoticeKind) {
+	n := Work{Notice: what, What: l.Kind}
 	if about, err := l.Work(); err == nil {
 		n.Request, n.Source, n.Account = about.Request, about.Source, about.Account
 	}
-	if err := w.queue.Put(ctx, item("notice/parked/"+l.Key, KindNotice, n, w.now())); err != nil {
-		w.log.ErrorContext(ctx, "alarm for a parked item could not be queued", "key", l.Key, "error", err)
+	if err := w.queue.Put(ctx, item("notice/"+string(what)+"/"+l.Key, KindNotice, n, w.now())); err != nil {
+		w.log.ErrorContext(ctx, "notice of an item that failed could not be queued", "key", l.Key, "error", err)
 	}
 }
 
 // laterError asks the worker to hand the item back without counting it as a failure.
-type laterError struct{ at time.Time }
+type laterError struct {
+	at  time.Time
+	why error
+}
 
-func (e *laterError) Error() string { return "not before " + e.at.Format(time.RFC3339) }
+func (e *laterError) Error() string {
+	return "not before " + e.at.Format(time.RFC3339) + ": " + e.why.Error()
+}
 
-// Later is the error by which a handler asks for its item again at a time, without it being a failure. Slack's
-// Retry-After is one reason.
-func Later(at time.Time) error { return &laterError{at: at} }
+func (e *laterError) Unwrap() error { return e.why }
+
+// Later is the error by which a handler asks for its item again at a time, without it being a failure of the item. A Slack
+// that does not answer, or asks to be left alone for a while, is one reason.
+func Later(at time.Time, why error) error { return &laterError{at: at, why: why} }
 
 // Settled waits until nothing of the worker's kinds is due or under way. It reports false where the context ended first,
 // or the queue could not be asked.

@@ -3,9 +3,11 @@ package commands_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,25 +102,120 @@ func TestAWaitGrowsFromTryToTry(t *testing.T) {
 func TestLaterIsNoFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	tries := 0
-	h := func(context.Context, commands.Lease) (commands.Change, error) {
-		w.at(func() { tries++ })
-		if tries < 3 {
-			return commands.Change{}, commands.Later(w.now().Add(time.Hour))
+	var attempts []int
+	h := func(_ context.Context, l commands.Lease) (commands.Change, error) {
+		var n int
+		w.at(func() {
+			attempts = append(attempts, l.Attempts)
+			n = len(attempts)
+		})
+		switch {
+		case n <= 10:
+			return commands.Change{}, fmt.Errorf("say it: %w", commands.Later(w.now().Add(time.Hour), errDown))
+		case n == 11:
+			return commands.Change{}, errDown
 		}
 		return commands.Change{}, nil
 	}
-	w.put("scan", commands.KindScan)
-	w.working(commands.KindScan, h, func(worker *commands.Worker) {
-		for range 3 {
+	w.put("card", commands.KindCard)
+	w.working(commands.KindCard, h, func(worker *commands.Worker) {
+		for i := range 11 {
 			worker.Settled(t.Context())
 			w.at(func() { w.clock = w.clock.Add(59 * time.Minute) })
 			worker.Settled(t.Context())
+			if len(attempts) != min(i+1, 12) && i < 10 {
+				t.Fatalf("after %d hours it was tried %d times: it came back before its time", i, len(attempts))
+			}
 			w.at(func() { w.clock = w.clock.Add(time.Minute) })
 		}
+		worker.Settled(t.Context())
 	})
-	if tries != 3 {
-		t.Errorf("tried %d times, want 3", tries)
+	if want := []int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2}; !slices.Equal(attempts, want) {
+		t.Errorf("tried as attempt %v, want %v: ten times later, one failure, and done", attempts, want)
+	}
+	if parked, err := w.st.Parked(t.Context()); err != nil || len(parked) != 0 {
+		t.Errorf("parked %v, %v", parked, err)
+	}
+}
+
+// outlasts lets an item fail for a while, and reports whether it was done once nothing was in its way any more.
+func (w *world) outlasts(kind string, outage time.Duration) bool {
+	w.t.Helper()
+	var down, done bool
+	down = true
+	h := func(context.Context, commands.Lease) (commands.Change, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if down {
+			return commands.Change{}, errDown
+		}
+		done = true
+		return commands.Change{}, nil
+	}
+	w.put("it", kind)
+	w.working(kind, h, func(worker *commands.Worker) {
+		for range outage / (10 * time.Minute) {
+			worker.Settled(w.t.Context())
+			w.at(func() { w.clock = w.clock.Add(10 * time.Minute) })
+		}
+		worker.Settled(w.t.Context())
+		w.at(func() { down, w.clock = false, w.clock.Add(10*time.Minute) })
+		worker.Settled(w.t.Context())
+	})
+	return done
+}
+
+func TestWhatWarnsPeopleAndWhatRequestsNeedOutlastsAnyOutage(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{
+		commands.KindAlarm, commands.KindNotice, commands.KindRelease, commands.KindAct, commands.KindRead, commands.KindLapse,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if !w.outlasts(kind, 6*time.Hour) {
+				t.Errorf("%s was given up after six hours of failures", kind)
+			}
+			if got := w.notices(commands.NoticeFailing); strings.HasPrefix(kind, "slack.") != (len(got) == 0) || len(got) > 1 {
+				t.Errorf("the channel heard %+v, want one notice of what is not about Slack", got)
+			}
+		})
+	}
+}
+
+func TestAlarmsWaitBehindNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 600 {
+		w.put("notice/"+strconv.Itoa(i), commands.KindNotice)
+	}
+	w.put("alarm", commands.KindAlarm)
+	hold := make(chan struct{})
+	alarmed := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	worker := commands.NewWorker(w.st, w.st, map[string]commands.Handler{
+		commands.KindNotice: func(ctx context.Context, _ commands.Lease) (commands.Change, error) {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+			return commands.Change{}, ctx.Err()
+		},
+		commands.KindAlarm: func(context.Context, commands.Lease) (commands.Change, error) {
+			close(alarmed)
+			return commands.Change{}, nil
+		},
+	}, w.now, slog.New(slog.DiscardHandler))
+	ended := make(chan error, 1)
+	go func() { ended <- worker.Run(ctx) }()
+	select {
+	case <-alarmed:
+	case <-time.After(20 * time.Second):
+		t.Error("the alarm waited behind six hundred notices")
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -172,8 +269,8 @@ func TestTheEndOfTheProcessHandsWorkBack(t *testing.T) {
 	w.put("scan", commands.KindScan)
 	w.working(commands.KindScan, h, func(*commands.Worker) { <-began })
 	l, err := w.st.Claim(t.Context(), commands.KindScan)
-	if err != nil || l.Key != "scan" {
-		t.Errorf("the item is %+v, %v; want it free at once", l, err)
+	if err != nil || l.Key != "scan" || l.Attempts != 1 {
+		t.Errorf("the item is %+v, %v; want it free at once, and the end of the process counted against nobody", l, err)
 	}
 }
 

@@ -182,6 +182,18 @@ func (s *Store) Retry(ctx context.Context, l commands.Lease, at time.Time) error
 	})
 }
 
+// Defer hands an item back like Retry, and this claim does not count as an attempt.
+func (s *Store) Defer(ctx context.Context, l commands.Lease, at time.Time) error {
+	if at.IsZero() {
+		at = s.now()
+	}
+	return s.onLease(ctx, "defer", l, func(ctx context.Context, q session) error {
+		return s.one(ctx, q, `UPDATE item SET leased_until = 0,
+			attempts = CASE WHEN revision = claimed THEN attempts - 1 ELSE 0 END,
+			due = CASE WHEN revision = claimed THEN $3 ELSE due END WHERE `+s.held(), l.Key, l.Fence, micros(at))
+	})
+}
+
 // Extend gives a lease its whole time again, for work that takes longer.
 func (s *Store) Extend(ctx context.Context, l commands.Lease) error {
 	return s.onLease(ctx, "extend", l, func(ctx context.Context, q session) error {
@@ -226,17 +238,31 @@ func (s *Store) Due(ctx context.Context, at time.Time) (map[string]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count items: %w", err)
 	}
-	counts := make(map[string]int, len(list))
-	for _, c := range list {
-		counts[c.kind] = c.n
+	return byKind(list), nil
+}
+
+// Failing counts the items that have failed commands.MaxAttempts times and are tried again all the same, by kind.
+func (s *Store) Failing(ctx context.Context) (map[string]int, error) {
+	list, err := collect(ctx, s.db.reads(), scanCount, `SELECT kind, count(*) FROM item
+		WHERE parked_at = 0 AND attempts >= $1 GROUP BY kind`, commands.MaxAttempts)
+	if err != nil {
+		return nil, fmt.Errorf("count failing items: %w", err)
 	}
-	return counts, nil
+	return byKind(list), nil
 }
 
 // count is how many items of a kind there are.
 type count struct {
 	kind string
 	n    int
+}
+
+func byKind(list []count) map[string]int {
+	counts := make(map[string]int, len(list))
+	for _, c := range list {
+		counts[c.kind] = c.n
+	}
+	return counts
 }
 
 func scanCount(scan scanner) (c count, err error) {
@@ -260,6 +286,18 @@ func (s *Store) Parked(ctx context.Context) ([]Parked, error) {
 		return nil, fmt.Errorf("list parked items: %w", err)
 	}
 	return list, nil
+}
+
+// Unpark brings every parked item back, due now and with all its attempts before it, and returns how many there were.
+func (s *Store) Unpark(ctx context.Context) (int, error) {
+	n, err := write(ctx, s, func(ctx context.Context, q session) (int64, error) {
+		return q.exec(ctx, `UPDATE item SET parked_at = 0, parked_why = '', attempts = 0, due = $1 WHERE parked_at <> 0`, micros(s.now()))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("bring parked items back: %w", err)
+	}
+	s.signal()
+	return int(n), nil
 }
 
 func scanParked(scan scanner) (p Parked, err error) {

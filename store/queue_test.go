@@ -123,6 +123,9 @@ func TestAWorkerThatHoldsTheOlderBodyDoesNotFinishTheNewer(t *testing.T) {
 				"by Retry in an hour": func(s *store.Store, l commands.Lease) error {
 					return s.Retry(t.Context(), l, l.Due.Add(time.Hour))
 				},
+				"by Defer for an hour": func(s *store.Store, l commands.Lease) error {
+					return s.Defer(t.Context(), l, l.Due.Add(time.Hour))
+				},
 				"by Park": func(s *store.Store, l commands.Lease) error { return s.Park(t.Context(), l, "too often") },
 			}
 			for how, end := range finish {
@@ -166,6 +169,7 @@ func TestALeaseThatRanOutWritesNothing(t *testing.T) {
 			for how, err := range map[string]error{
 				"Finish": s.Finish(t.Context(), stale),
 				"Retry":  s.Retry(t.Context(), stale, time.Time{}),
+				"Defer":  s.Defer(t.Context(), stale, time.Time{}),
 				"Park":   s.Park(t.Context(), stale, "why"),
 				"Extend": s.Extend(t.Context(), stale),
 				"Commit": commit(t, s, commands.Change{
@@ -267,6 +271,73 @@ func TestARetriedItemComesBackAtItsTime(t *testing.T) {
 			l = must[commands.Lease](t)(s.Claim(t.Context(), "a"))
 			if l.Attempts != 2 || string(l.Body) != "b" || !l.Due.Equal(c.Now()) {
 				t.Errorf("attempt %d, body %s, due %v", l.Attempts, l.Body, l.Due)
+			}
+		})
+	}
+}
+
+func TestADeferredItemComesBackAtItsTimeAndHasNotFailed(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			s := d.fresh(t, by(c.Now))
+			ok(t, s.Put(t.Context(), commands.Item{Key: "k", Kind: "a", Body: []byte("b")}))
+			ok(t, s.Retry(t.Context(), must[commands.Lease](t)(s.Claim(t.Context(), "a")), c.Now()))
+			for range 10 {
+				l := must[commands.Lease](t)(s.Claim(t.Context(), "a"))
+				if l.Attempts != 2 {
+					t.Fatalf("attempt %d, want the second still", l.Attempts)
+				}
+				ok(t, s.Defer(t.Context(), l, c.Now().Add(time.Minute)))
+				if _, err := s.Claim(t.Context(), "a"); !errors.Is(err, commands.ErrNothingDue) {
+					t.Fatalf("before its time: %v", err)
+				}
+				c.advance(time.Minute)
+			}
+		})
+	}
+}
+
+func TestParkedItemsComeBackAsNewAtAStart(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			s := d.fresh(t, by(c.Now))
+			ok(t, s.Put(t.Context(), commands.Item{Key: "k", Kind: "a", Body: []byte("1")}))
+			ok(t, s.Put(t.Context(), commands.Item{Key: "other", Kind: "b"}))
+			ok(t, s.Park(t.Context(), must[commands.Lease](t)(s.Claim(t.Context(), "a")), "it failed too often"))
+			c.advance(time.Hour)
+			if n := must[int](t)(s.Unpark(t.Context())); n != 1 {
+				t.Errorf("%d items came back, want the parked one", n)
+			}
+			if l := must[commands.Lease](t)(s.Claim(t.Context(), "a")); l.Attempts != 1 || string(l.Body) != "1" || !l.Due.Equal(c.Now()) {
+				t.Errorf("it came back as %+v, want it due now, at its first attempt", l)
+			}
+		})
+	}
+}
+
+func TestWhatFailedTooOftenIsCounted(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			s := d.fresh(t, by(c.Now))
+			ok(t, s.Put(t.Context(), commands.Item{Key: "bad", Kind: "a"}))
+			ok(t, s.Put(t.Context(), commands.Item{Key: "good", Kind: "b"}))
+			for i := range commands.MaxAttempts {
+				if got := must[map[string]int](t)(s.Failing(t.Context())); len(got) != 0 {
+					t.Fatalf("after %d attempts %v counts as failing", i, got)
+				}
+				ok(t, s.Retry(t.Context(), must[commands.Lease](t)(s.Claim(t.Context(), "a")), c.Now()))
+			}
+			if got := must[map[string]int](t)(s.Failing(t.Context())); len(got) != 1 || got["a"] != 1 {
+				t.Errorf("failing are %v, want one of kind a", got)
 			}
 		})
 	}

@@ -243,7 +243,7 @@ func (l *life) stuck(p *process) {
 	l.judge(p)
 	alarms := l.slack.heard(commands.KindAlarm)
 	for _, n := range l.slack.heard(commands.KindNotice) {
-		if n.work.Notice == commands.NoticeParked {
+		if n.work.Notice == commands.NoticeParked || n.work.Notice == commands.NoticeFailing {
 			alarms = append(alarms, n)
 		}
 	}
@@ -346,8 +346,8 @@ func (l *life) judgeEnd(p *process) {
 		l.t.Errorf("%d changing calls had an effect, and %d attempts are on record", sent, attempts)
 	}
 	for _, n := range l.slack.heard(commands.KindNotice) {
-		if n.work.Notice == commands.NoticeParked {
-			l.t.Errorf("work of kind %s was put aside", n.work.What)
+		if n.work.Notice == commands.NoticeParked || n.work.Notice == commands.NoticeFailing {
+			l.t.Errorf("work of kind %s failed too often: %s", n.work.What, n.work.Notice)
 		}
 	}
 }

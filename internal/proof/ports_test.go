@@ -134,6 +134,10 @@ func (q mortalQueue) Retry(ctx context.Context, l commands.Lease, at time.Time) 
 	return effectOnly(q.m, "Queue.Retry "+l.Kind, func() error { return q.q.Retry(ctx, l, at) })
 }
 
+func (q mortalQueue) Defer(ctx context.Context, l commands.Lease, at time.Time) error {
+	return effectOnly(q.m, "Queue.Defer "+l.Kind, func() error { return q.q.Defer(ctx, l, at) })
+}
+
 func (q mortalQueue) Extend(ctx context.Context, l commands.Lease) error {
 	return effectOnly(q.m, "Queue.Extend "+l.Kind, func() error { return q.q.Extend(ctx, l) })
 }
