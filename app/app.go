@@ -174,7 +174,7 @@ func (a *App) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// begin queues what every start begins with: what was put aside, and a look at everything, unless one was made within the
+// begin queues what every start begins with: what was put aside, the release of blocks that nobody needs, and a look at everything, unless one was made within the
 // hour.
 func (a *App) begin(ctx context.Context) error {
 	back, err := a.store.Unpark(ctx)
@@ -183,6 +183,9 @@ func (a *App) begin(ctx context.Context) error {
 	}
 	if back > 0 {
 		a.o.Log.InfoContext(ctx, "items that had been put aside are tried again", "count", back)
+	}
+	if err := a.service.Sweep(ctx); err != nil {
+		return err
 	}
 	last, err := a.store.LastRun(ctx)
 	if err != nil && !errors.Is(err, commands.ErrNotFound) {

@@ -170,6 +170,37 @@ func (s *Service) release(ctx context.Context, l Lease) (Change, error) {
 	return s.detach(ctx, l, r, b, next, holds)
 }
 
+// Sweep queues the release of every block that an ended request still holds, and of every one of ours that nobody holds and
+// that is attached. A start begins with it: whatever became of the item that should have done it, no root user stays locked
+// out for good.
+func (s *Service) Sweep(ctx context.Context) error {
+	all, err := s.d.Ledger.Requests(ctx, RequestQuery{})
+	if err != nil {
+		return fmt.Errorf("read the requests: %w", err)
+	}
+	blocks := map[Place]remediation.Block{}
+	for _, r := range all {
+		if !r.State.Ended() || r.Means != remediation.MeansOrganization {
+			continue
+		}
+		at := Place{Source: r.Source, Account: r.Account}
+		b, known := blocks[at]
+		if !known {
+			if b, err = s.d.Ledger.Block(ctx, r.Source, r.Account); err != nil {
+				return fmt.Errorf("read the block of %s: %w", r.Account, err)
+			}
+			blocks[at] = b
+		}
+		if !b.Holds(r.ID) && (known || !(ourBlock{b}).leaving()) {
+			continue
+		}
+		if err := s.d.Queue.Put(ctx, item("release/"+string(r.ID), KindRelease, Work{Request: r.ID, Source: r.Source, Account: r.Account}, s.d.Now())); err != nil {
+			return fmt.Errorf("queue the release of the block of %s: %w", r.Account, err)
+		}
+	}
+	return nil
+}
+
 // letGo takes a holder out of a block that stays.
 func (s *Service) letGo(r remediation.Request, next remediation.Block) Change {
 	if len(next.Holders) == 0 {
