@@ -70,6 +70,24 @@ func TestTokensAndAChannelAreEnough(t *testing.T) {
 	}
 }
 
+func TestAZeroThatIsWrittenIsNoDefault(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "rootcheck.yaml")
+	if err := os.WriteFile(file, []byte("daily_deletions: 0\nowners: {tag: \"\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := app.Load(file, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.DailyDeletions != 0 || c.Owners.Tag != "" {
+		t.Errorf("daily_deletions is %d and owners.tag %q, want what was written", c.DailyDeletions, c.Owners.Tag)
+	}
+	if c, err = app.Load("", func(string) string { return "" }); err != nil || c.DailyDeletions != 5 || c.Owners.Tag != "owner" {
+		t.Errorf("without a word daily_deletions is %d and owners.tag %q (%v)", c.DailyDeletions, c.Owners.Tag, err)
+	}
+}
+
 func TestEachBadSettingIsOneSentenceWithItsFix(t *testing.T) {
 	t.Parallel()
 	with := func(old, replacement string) string {

@@ -431,6 +431,26 @@ func TestTheDaysDeletionsAreCapped(t *testing.T) {
 	}
 }
 
+func TestACapOfZeroMeansNoDeletion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.DailyCap = 0 })
+	w.scan()
+	id := w.deactivated(lab, keyTwo)
+	w.pass(8 * 24 * time.Hour)
+	before := len(w.changes())
+	r := w.deleteAsked(id, keyTwo)
+	if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	if r := w.wantState(id, remediation.Inactive); r.NoteDetail != string(remediation.GateCap) {
+		t.Errorf("it was stopped by %q, want the cap", r.NoteDetail)
+	}
+	if calls := w.changes(); len(calls) != before {
+		t.Errorf("calls were made: %v", calls[before:])
+	}
+}
+
 func TestAnAloneApproverTypesTheWholeKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *commands.Config) {

@@ -42,10 +42,10 @@ type Config struct {
 	Sources               map[string]SourceConfig
 	Policy                remediation.Policy
 	DryRun                bool          // every card and confirmation, no changing call and no DM
-	DailyCap              int           // deletions in any 24 hours; 0: five
+	DailyCap              int           // deletions in any 24 hours; 0: none
 	ActivityWindow        time.Duration // 0: 24 hours
 	Owners                map[posture.AccountID]string
-	OwnerTag              string          // the tag that names an account's owner; empty: "owner"
+	OwnerTag              string          // the tag that names an account's owner; empty: none
 	Reminder              time.Duration   // between two messages to an owner; 0: 24 hours
 	EscalateAfter         int             // messages without an answer before the channel is told; 0: two
 	Concurrency           int             // accounts that a scan looks at in parallel at most; 0: DefaultConcurrency
@@ -103,9 +103,7 @@ func New(c Config, d Deps) (*Service, error) {
 	if !c.Policy.TwoPerson && !c.Approvers.empty() && (len(c.Approvers.Users) != 1 || len(c.Approvers.Groups) != 0) {
 		return nil, errors.New("two_person: false needs exactly one approver: name one user, and no group, under approvers")
 	}
-	c.DailyCap = or(c.DailyCap, 5)
 	c.ActivityWindow = or(c.ActivityWindow, 24*time.Hour)
-	c.OwnerTag = or(c.OwnerTag, "owner")
 	c.Reminder = or(c.Reminder, 24*time.Hour)
 	c.EscalateAfter = or(c.EscalateAfter, 2)
 	c.Concurrency = or(c.Concurrency, DefaultConcurrency)

@@ -106,7 +106,7 @@ func newWorld(t *testing.T, change ...func(*commands.Config)) *world {
 
 	w.cfg = commands.Config{
 		Team: team, Approvers: commands.People{Users: []string{approver, second}},
-		Requesters: commands.People{Users: []string{requester, approver, second}}, Policy: remediation.DefaultPolicy(), Version: "v0",
+		Requesters: commands.People{Users: []string{requester, approver, second}}, Policy: remediation.DefaultPolicy(), Version: "v0", DailyCap: 5, OwnerTag: "owner",
 		Pauses: []time.Duration{0, 0, 0},
 	}
 	for _, c := range change {

@@ -116,7 +116,7 @@ func newRace(t *testing.T, url string, replicas, n int) *race {
 		service := func(now func() time.Time) *commands.Service {
 			return must[*commands.Service](t)(commands.New(commands.Config{
 				Team: team, Approvers: commands.People{Users: []string{approver, second}}, Requesters: commands.People{Users: []string{requester}},
-				Policy: policy, Version: "proof",
+				Policy: policy, DailyCap: 5, Version: "proof",
 			}, commands.Deps{
 				Ledger: st, Queue: st, Estate: st, Inspector: r.calls, Executor: r.calls, Directory: people, Now: now,
 				NewID: func() string { return "unused" },

@@ -206,7 +206,7 @@ func newWorld(tb testing.TB, url string) *world {
 	policy.Watch = 48 * time.Hour // two days want two readings, as seven want seven
 	w.cfg = commands.Config{
 		Team: team, Approvers: commands.People{Users: []string{approver}, Groups: []string{groupID}},
-		Requesters: commands.People{Users: []string{requester}}, Policy: policy, Version: "proof",
+		Requesters: commands.People{Users: []string{requester}}, Policy: policy, DailyCap: 5, Version: "proof",
 	}
 	return w
 }
