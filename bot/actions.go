@@ -56,8 +56,8 @@ func (b *Bot) actions() map[string]func(context.Context, call, string) error {
 
 		actPage:  b.page,
 		actGuide: b.guideTopic,
-		actResume: func(ctx context.Context, c call, _ string) error {
-			return b.told(ctx, c, b.verbs.Resume(ctx, c.actor), "answer.resumed")
+		actResume: func(ctx context.Context, c call, value string) error {
+			return b.told(ctx, c, b.verbs.Resume(ctx, c.actor, pauseVersion(value)), "answer.resumed")
 		},
 		actCheck: func(ctx context.Context, c call, _ string) error { return b.check(ctx, c) },
 		actHome:  func(ctx context.Context, c call, _ string) error { b.home(ctx, c); return nil },

@@ -78,7 +78,7 @@ type Keys interface {
 // Switches are the pause switch and the mutes.
 type Switches interface {
 	Pause(ctx context.Context, a commands.Actor, reason string) error
-	Resume(ctx context.Context, a commands.Actor) error
+	Resume(ctx context.Context, a commands.Actor, version int) error
 	Mute(ctx context.Context, a commands.Actor, source string, account posture.AccountID, control posture.Control, reason string, until time.Time) error
 	Unmute(ctx context.Context, a commands.Actor, source string, account posture.AccountID, control posture.Control) error
 }

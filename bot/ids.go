@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slack-go/slack"
+
 	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
@@ -92,6 +94,20 @@ func parseStep(s string) (remediation.RequestID, int, bool) {
 		return "", 0, false
 	}
 	return remediation.RequestID(id), n, true
+}
+
+// resumeButton ends the pause of one version of the switch, and no later one.
+func resumeButton(v voice, version int) *slack.ButtonBlockElement {
+	return button(actResume, strconv.Itoa(version), v.say("button.resume"), v.say("about.resume"))
+}
+
+// pauseVersion is the version that a button to resume was drawn for. One that names none is older than every pause.
+func pauseVersion(value string) int {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return -1
+	}
+	return n
 }
 
 // place names an account, and where it is needed a key or a control, in a button's value. The name of the `aws` entry

@@ -184,7 +184,7 @@ func status(v voice, s commands.Status) message {
 		blocks = append(blocks, para(strings.Join(warn, "\n")))
 	}
 	if s.Paused.Paused {
-		blocks = append(blocks, row(button(actResume, "resume", v.say("button.resume"), v.say("about.resume"))))
+		blocks = append(blocks, row(resumeButton(v, s.Paused.Version)))
 	}
 	return newMessage(v, append(blocks, running(v, s.Running)...))
 }

@@ -404,7 +404,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 	case commands.NoticeOwners:
 		blocks = append(blocks, row(primary(button(actRelease, "release", v.say("button.release"), v.say("about.release")))))
 	case commands.NoticePaused:
-		blocks = append(blocks, row(button(actResume, "resume", v.say("button.resume"), v.say("about.resume"))))
+		blocks = append(blocks, row(resumeButton(v, w.Version)))
 	case commands.NoticeClaimed:
 		claim := place{w.Source, w.Account, w.User}.value()
 		blocks = append(blocks, row(primary(button(actOwnerYes, claim, v.say("button.owner_yes"), v.say("about.owner_yes", about))),

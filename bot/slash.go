@@ -61,7 +61,7 @@ func (b *Bot) subcommand(ctx context.Context, c call, name, rest, all string) er
 	case "pause":
 		return b.told(ctx, c, b.verbs.Pause(ctx, c.actor, rest), "answer.paused")
 	case "resume":
-		return b.told(ctx, c, b.verbs.Resume(ctx, c.actor), "answer.resumed")
+		return b.told(ctx, c, b.verbs.Resume(ctx, c.actor, commands.AnyPause), "answer.resumed")
 	case "check":
 		return b.check(ctx, c)
 	default:

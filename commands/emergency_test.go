@@ -170,7 +170,7 @@ func TestAPauseIsShownOnTheCardsThatStandInTheChannel(t *testing.T) {
 	w.scan()
 	for _, flip := range []func() error{
 		func() error { return w.s.Pause(t.Context(), who(approver), "stop") },
-		func() error { return w.s.Resume(t.Context(), who(second)) },
+		func() error { return w.s.Resume(t.Context(), who(second), commands.AnyPause) },
 	} {
 		w.at(func() { w.said, w.kinds = nil, nil })
 		if err := flip(); err != nil {

@@ -57,7 +57,7 @@ func verbsOf(w *world, r remediation.Request) map[string]func(commands.Actor) er
 		"Cancel":            func(a commands.Actor) error { return outcome(s.Cancel(ctx, a, r.ID, r.Version)) },
 		"KeyStepDone":       func(a commands.Actor) error { return outcome(s.KeyStepDone(ctx, a, r.ID)) },
 		"Pause":             func(a commands.Actor) error { return s.Pause(ctx, a, "stop") },
-		"Resume":            func(a commands.Actor) error { return s.Resume(ctx, a) },
+		"Resume":            func(a commands.Actor) error { return s.Resume(ctx, a, commands.AnyPause) },
 		"Mute":              func(a commands.Actor) error { return s.Mute(ctx, a, "acme", member, posture.RootMFA, "r", until) },
 		"Unmute":            func(a commands.Actor) error { return s.Unmute(ctx, a, "acme", member, posture.RootMFA) },
 		"InstructMFA":       func(a commands.Actor) error { _, err := s.InstructMFA(ctx, a, "billing"); return drop(err) },
@@ -236,9 +236,9 @@ func TestEveryRefusalThatThereIsHasItsRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(w.s.Pause(ctx, who(second), "stop"), commands.AlreadySo)
-	want(w.s.Resume(ctx, who(approver)), commands.OwnPause)
+	want(w.s.Resume(ctx, who(approver), commands.AnyPause), commands.OwnPause)
 	want(w.s.MayStep(ctx, who(second), own.ID, own.Version, remediation.Confirm), commands.IsPaused)
-	if err = w.s.Resume(ctx, who(second)); err != nil {
+	if err = w.s.Resume(ctx, who(second), commands.AnyPause); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = w.s.Confirm(ctx, who(second), own.ID, own.Version, ""); err != nil {

@@ -246,11 +246,11 @@ func TestAPauseStopsEverythingButAnUndo(t *testing.T) {
 	}
 	w.settle()
 	w.wantState(id, remediation.Restored)
-	w.wantRefusal(w.s.Resume(t.Context(), who(approver)), commands.OwnPause)
-	if err := w.s.Resume(t.Context(), who(second)); err != nil {
+	w.wantRefusal(w.s.Resume(t.Context(), who(approver), commands.AnyPause), commands.OwnPause)
+	if err := w.s.Resume(t.Context(), who(second), commands.AnyPause); err != nil {
 		t.Fatal(err)
 	}
-	w.wantRefusal(w.s.Resume(t.Context(), who(second)), commands.AlreadySo)
+	w.wantRefusal(w.s.Resume(t.Context(), who(second), commands.AnyPause), commands.AlreadySo)
 	if len(w.notices(commands.NoticePaused)) != 1 {
 		t.Error("the channel was not told of the pause")
 	}
@@ -511,8 +511,8 @@ func TestNobodyResumesTheirOwnPauseFromASecondAccount(t *testing.T) {
 	if err := w.s.Pause(t.Context(), who(approver), "look first"); err != nil {
 		t.Fatal(err)
 	}
-	w.wantRefusal(w.s.Resume(t.Context(), who("U0TWIN")), commands.OwnPause)
-	if err := w.s.Resume(t.Context(), who(second)); err != nil {
+	w.wantRefusal(w.s.Resume(t.Context(), who("U0TWIN"), commands.AnyPause), commands.OwnPause)
+	if err := w.s.Resume(t.Context(), who(second), commands.AnyPause); err != nil {
 		t.Errorf("somebody else's resume: %v", err)
 	}
 }

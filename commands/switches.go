@@ -26,11 +26,18 @@ func (s *Service) Pause(ctx context.Context, a Actor, reason string) error {
 	})
 }
 
-// Resume ends a pause. Under the two-person rule it takes an approver who is not the one who paused.
-func (s *Service) Resume(ctx context.Context, a Actor) error {
+// AnyPause is the version by which [Service.Resume] ends whatever pause there is.
+const AnyPause = 0
+
+// Resume ends the pause of a version of the switch: whoever presses a button of an earlier pause has not seen why it is
+// paused now. Under the two-person rule it takes an approver who is not the one who paused.
+func (s *Service) Resume(ctx context.Context, a Actor, version int) error {
 	return s.flip(ctx, a, ActResume, "", func(by remediation.Person, sw Switch) (Switch, *Refusal) {
-		if !sw.Paused {
+		switch {
+		case !sw.Paused:
 			return sw, &Refusal{Code: AlreadySo, Args: map[string]string{"by": sw.By, "when": when(sw.At)}}
+		case version != AnyPause && version != sw.Version:
+			return sw, &Refusal{Code: RefusalCode(remediation.RefuseOutdated)}
 		}
 		if s.cfg.Policy.TwoPerson {
 			switch same, no := s.sameAs(ctx, by, sw.By); {
@@ -92,7 +99,7 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 	if err != nil {
 		return c, fmt.Errorf("read the open requests: %w", err)
 	}
-	notice, cards := Work{Notice: kind, By: a.User, Reason: reason}, map[Place]bool{}
+	notice, cards := Work{Notice: kind, Version: sw.Version, By: a.User, Reason: reason}, map[Place]bool{}
 	for _, r := range open {
 		cards[Place{Source: r.Source, Account: r.Account}] = true
 		if sw.Paused && (r.State == remediation.Deactivating || r.State == remediation.Deleting) {

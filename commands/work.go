@@ -29,9 +29,9 @@ const (
 // Work is the body of every item that the verbs put, as JSON. Only the fields that its kind needs are set.
 type Work struct {
 	Request remediation.RequestID `json:"request,omitempty"`
-	Version int                   `json:"version,omitempty"`
-	Note    remediation.Note      `json:"note,omitempty"` // with tell and alarm
-	Then    *remediation.Request  `json:"then,omitempty"` // with tell and alarm: as the step left it, because it is told late
+	Version int                   `json:"version,omitempty"` // of the request; with a notice of the pause switch, its own
+	Note    remediation.Note      `json:"note,omitempty"`    // with tell and alarm
+	Then    *remediation.Request  `json:"then,omitempty"`    // with tell and alarm: as the step left it, because it is told late
 
 	Source  string            `json:"source,omitempty"`
 	Account posture.AccountID `json:"account,omitempty"`
