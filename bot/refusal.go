@@ -36,7 +36,7 @@ func refusal(v voice, err error, logID string) string {
 func refusalArgs(v voice, args map[string]string) arg {
 	data := arg{
 		"By": "", "When": "", "State": "", "Nearest": "", "Group": "", "Wait": "", "Reason": "", "ID": "", "Until": "", "Why": "", "Request": "",
-		"Choices": "", "Who": " " + v.say("refusal.who.nobody"),
+		"Choices": "", "Owner": "", "Who": " " + v.say("refusal.who.nobody"),
 	}
 	for _, k := range slices.Sorted(maps.Keys(args)) {
 		s := args[k]
@@ -45,6 +45,8 @@ func refusalArgs(v voice, args map[string]string) arg {
 		case s == "":
 		case k == "by":
 			data["By"] = " " + v.say("refusal.by", arg{"By": user(s)})
+		case k == "owner":
+			data["Owner"] = user(s)
 		case k == "id":
 			data["ID"] = outside(s, 60).mrkdwn()
 		case k == "state":

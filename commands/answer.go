@@ -14,6 +14,7 @@ import (
 type click struct {
 	act     string // for the record
 	right   string // what [Service.permit] is asked
+	counted bool   // it makes work for others
 	id      remediation.RequestID
 	version int
 	// check is asked before the machine, with the request as the store has it.
@@ -28,6 +29,11 @@ func (s *Service) do(ctx context.Context, a Actor, c click) (remediation.Request
 		return r, err
 	}
 	about := subject{act: c.act, request: &r}
+	if c.counted {
+		if no := s.tooSoon(a.User, asking()); no != nil {
+			return r, s.refused(ctx, a, about, no)
+		}
+	}
 	if c.check != nil {
 		if err = c.check(ctx, r, by); err != nil {
 			return r, s.record(ctx, a, about, err)
@@ -116,7 +122,7 @@ func (s *Service) asked(ctx context.Context, a Actor, act, right string, id reme
 // RequestReactivate asks to undo what was done to a key. A block that was there before us is not ours to take away.
 func (s *Service) RequestReactivate(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
 	return s.do(ctx, a, click{
-		act: "reactivate", right: ActRequest, id: id, version: version,
+		act: "reactivate", right: ActRequest, counted: true, id: id, version: version,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
 			return s.could(ctx, r, by, remediation.AskReactivate, version)
 		},
@@ -127,7 +133,7 @@ func (s *Service) RequestReactivate(ctx context.Context, a Actor, id remediation
 // RequestLift asks to lift the account's block for a while, so that its owner can sign in.
 func (s *Service) RequestLift(ctx context.Context, a Actor, id remediation.RequestID, version int, reason string) (remediation.Request, error) {
 	return s.do(ctx, a, click{
-		act: "lift", right: ActRequest, id: id, version: version,
+		act: "lift", right: ActRequest, counted: true, id: id, version: version,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
 			return s.could(ctx, r, by, remediation.AskLift, version)
 		},
@@ -156,7 +162,7 @@ func (s *Service) ours(ctx context.Context, r remediation.Request) error {
 func (s *Service) RequestDelete(ctx context.Context, a Actor, id remediation.RequestID, version int, q Ask) (remediation.Request, error) {
 	q = q.tidy()
 	return s.do(ctx, a, click{
-		act: "delete", right: ActRequest, id: id, version: version,
+		act: "delete", right: ActRequest, counted: true, id: id, version: version,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
 			q.Account = r.Account
 			if no := q.typedWhole(r.Key); no != nil {
@@ -242,7 +248,7 @@ func (s *Service) Cancel(ctx context.Context, a Actor, id remediation.RequestID,
 // nothing: AWS is read before anything is concluded.
 func (s *Service) KeyStepDone(ctx context.Context, a Actor, id remediation.RequestID) (remediation.Request, error) {
 	return s.do(ctx, a, click{
-		act: "step_done", right: ActOwner, id: id,
+		act: "step_done", right: ActOwner, counted: true, id: id,
 		check: func(ctx context.Context, r remediation.Request, by remediation.Person) error {
 			o, err := s.d.Ledger.Owner(ctx, r.Source, r.Account)
 			if err != nil && !errors.Is(err, ErrNotFound) {

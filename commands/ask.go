@@ -225,7 +225,7 @@ func (s *Service) notPaused(ctx context.Context) error {
 // RequestDeactivate opens a request for a key. Nothing is changed in AWS before a second person has confirmed it.
 func (s *Service) RequestDeactivate(ctx context.Context, a Actor, q Ask) (remediation.Request, error) {
 	q = q.tidy()
-	by, no := s.permit(ctx, a, ActRequest, q.Source)
+	by, no := s.permitCounted(ctx, a, ActRequest, q.Source)
 	if no != nil {
 		return remediation.Request{}, s.refused(ctx, a, q.subject("deactivate"), no)
 	}

@@ -3,10 +3,13 @@ package commands
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -122,9 +125,9 @@ func (s *Service) permit(ctx context.Context, a Actor, act, source string) (reme
 	case ActOwner:
 		return who, nil
 	case ActRequest:
-		return who, s.oneOf(ctx, p.User, NotRequester, s.asking(source)...)
+		return who, s.oneOf(ctx, p.User, NotRequester, s.askers(source)...)
 	case ActCancel:
-		return who, s.oneOf(ctx, p.User, NotRequester, append(s.asking(source), s.cfg.Approvers)...)
+		return who, s.oneOf(ctx, p.User, NotRequester, append(s.askers(source), s.cfg.Approvers)...)
 	case ActConfirm, ActReject, ActPause, ActResume, ActBreakGlass:
 		no := s.oneOf(ctx, p.User, NotApprover, s.cfg.Approvers)
 		if no != nil && no.Code == NotApprover {
@@ -136,7 +139,7 @@ func (s *Service) permit(ctx context.Context, a Actor, act, source string) (reme
 	}
 }
 
-func (s *Service) asking(source string) []People {
+func (s *Service) askers(source string) []People {
 	if source != "" {
 		return []People{s.requesters(source)}
 	}
@@ -217,7 +220,7 @@ const maxAct = 100
 func (s *Service) look(ctx context.Context, a Actor, limited bool) error {
 	_, refusal := s.permit(ctx, a, ActLook, "")
 	if refusal == nil && limited {
-		refusal = s.tooSoon(a.User)
+		refusal = s.tooSoon(a.User, looking())
 	}
 	if refusal == nil {
 		return nil
@@ -225,28 +228,51 @@ func (s *Service) look(ctx context.Context, a Actor, limited bool) error {
 	return s.refused(ctx, a, subject{act: ActLook}, refusal)
 }
 
-// A person may look this often at once, and then every lookEvery.
-const (
-	lookBurst = 20
-	lookEvery = 12 * time.Second
-)
+// pace is how often a person may do something: so often at once, and then once in every span.
+type pace struct {
+	burst int
+	every time.Duration
+}
 
-// tooSoon is a bucket of lookBurst per user that fills by one every lookEvery. It holds the times of the looks that have
-// not drained yet, moved on to when each will have.
-func (s *Service) tooSoon(user string) *Refusal {
+// What one person does makes a few messages, of which Slack takes one a second. At these paces nobody alone can fill the queue
+// so that others wait. Confirming, rejecting, cancelling, pausing and resuming are never counted: each ends what is there,
+// and must not be held up.
+func looking() pace { return pace{burst: 20, every: 12 * time.Second} }
+func asking() pace  { return pace{burst: 40, every: 6 * time.Second} }
+
+// tooSoon counts an act of a user, and refuses it when there were too many. Each replica counts for itself.
+func (s *Service) tooSoon(user string, p pace) *Refusal {
 	now := s.d.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	free := s.free[user]
-	if free.Before(now) {
-		free = now
+	who := paced{user, p}
+	l := s.paces[who]
+	if l == nil {
+		l = rate.NewLimiter(rate.Every(p.every), p.burst)
+		s.paces[who] = l
 	}
-	if ahead := free.Sub(now); ahead > (lookBurst-1)*lookEvery {
-		wait := ahead - (lookBurst-1)*lookEvery
-		return &Refusal{Code: TooSoon, Args: map[string]string{"wait": strconv.Itoa(int(wait.Seconds()) + 1)}}
+	r := l.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait == 0 {
+		return nil
 	}
-	s.free[user] = free.Add(lookEvery)
-	return nil
+	r.CancelAt(now)
+	return &Refusal{Code: TooSoon, Args: map[string]string{"wait": strconv.Itoa(int(math.Ceil(wait.Seconds())))}}
+}
+
+// paced is one user's pace at one kind of act.
+type paced struct {
+	user string
+	pace pace
+}
+
+// permitCounted is permit for an act that makes work for others, which is counted.
+func (s *Service) permitCounted(ctx context.Context, a Actor, act, source string) (remediation.Person, *Refusal) {
+	by, no := s.permit(ctx, a, act, source)
+	if no == nil {
+		no = s.tooSoon(a.User, asking())
+	}
+	return by, no
 }
 
 // subject is what a refused act was about, for its record.

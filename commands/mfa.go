@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -23,7 +24,11 @@ type ownerClick struct {
 
 func (s *Service) answerOwner(ctx context.Context, a Actor, c ownerClick) (Owner, error) {
 	about := subject{act: c.act, source: c.source, account: c.id}
-	by, no := s.permit(ctx, a, c.right, c.source)
+	may := s.permitCounted
+	if c.right == ActConfirm {
+		may = s.permit
+	}
+	by, no := may(ctx, a, c.right, c.source)
 	if no != nil {
 		return Owner{}, s.refused(ctx, a, about, no)
 	}
@@ -74,6 +79,9 @@ func (s *Service) claim(ctx context.Context, a Actor, act, source string, accoun
 			if o.User == user || o.Claim == user {
 				return o, "", nil, &Refusal{Code: AlreadySo, Args: map[string]string{"by": o.ClaimBy}}
 			}
+			if no := s.othersClaim(ctx, by, o); no != nil {
+				return o, "", nil, no
+			}
 			if _, no := s.live(ctx, user); no != nil {
 				no.Field = "user"
 				return o, "", nil, no
@@ -85,6 +93,19 @@ func (s *Service) claim(ctx context.Context, a Actor, act, source string, accoun
 			return o, action, []Item{n}, nil
 		},
 	})
+}
+
+// othersClaim refuses to put another claim in the place of one that waits. Whoever made that may, and an approver, who would
+// otherwise have to confirm it to be rid of it.
+func (s *Service) othersClaim(ctx context.Context, by remediation.Person, o Owner) *Refusal {
+	if o.Claim == "" || by.User == o.ClaimBy {
+		return nil
+	}
+	no := s.oneOf(ctx, by.User, ClaimWaits, s.cfg.Approvers)
+	if no != nil && no.Code == ClaimWaits {
+		no.Args = map[string]string{"by": o.ClaimBy, "owner": o.Claim}
+	}
+	return no
 }
 
 // ConfirmOwner confirms the claim that the person saw, which names user as the owner; another one that came since is not
@@ -104,7 +125,7 @@ func (s *Service) ConfirmOwner(ctx context.Context, a Actor, source string, acco
 			}
 			o.User, o.How, o.Claim, o.ClaimBy = o.Claim, OwnerByClaim, "", ""
 			o.Not = slices.DeleteFunc(slices.Clone(o.Not), func(u string) bool { return u == o.User })
-			o.Stage, o.Told = OwnerUntold, 0
+			o.Stage, o.Told, o.LastTold = OwnerUntold, 0, time.Time{}
 			return o, audit.OwnerConfirmed, []Item{item("owners", KindOwners, Work{}, s.d.Now())}, nil
 		},
 	})
@@ -138,7 +159,7 @@ func (s *Service) DeclineOwner(ctx context.Context, a Actor, source string, acco
 			}
 			o.Not = append(slices.Clone(o.Not), by.User)
 			o.User, o.How, o.Stage = "", OwnerNobody, OwnerGaveUp
-			o.Told, o.RemindAt = 0, s.d.Now()
+			o.Told, o.LastTold, o.RemindAt = 0, time.Time{}, s.d.Now()
 			n := item(fmt.Sprintf("notice/declined/%s/%s/%s", source, account, by.User), KindNotice, Work{
 				Notice: NoticeDeclined, Source: source, Account: account, User: by.User,
 			}, s.d.Now())

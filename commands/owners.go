@@ -225,7 +225,7 @@ func (s *Service) stillOwner(ctx context.Context, a posture.Account, o Owner) (O
 		return o, nil
 	}
 	o = unfinishedMFA(o)
-	o.User, o.How, o.Device, o.System, o.RemindAt = user, how, "", "", time.Time{}
+	o.User, o.How, o.Device, o.System, o.RemindAt, o.LastTold = user, how, "", "", time.Time{}, time.Time{}
 	if user != "" {
 		return o, nil
 	}
@@ -268,7 +268,7 @@ func (s *Service) tell(ctx context.Context, o Owner, by audit.Actor) (Owner, err
 	if o.Told == 0 || o.ToldAt.IsZero() {
 		o.ToldAt, action = now, audit.OwnerInstructed
 	}
-	o.Stage, o.Told, o.RemindAt = OwnerTold, o.Told+1, now.Add(s.cfg.Reminder)
+	o.Stage, o.Told, o.LastTold, o.RemindAt = OwnerTold, o.Told+1, now, now.Add(s.cfg.Reminder)
 	dm := item(fmt.Sprintf("dm/%s/%s/%d", o.Source, o.Account, o.Told), KindOwner, Work{
 		Source: o.Source, Account: o.Account, Purpose: PurposeMFA, User: o.User,
 	}, now)
@@ -413,7 +413,7 @@ func (s *Service) InstructMFA(ctx context.Context, a Actor, word string) (Owner,
 	if err == nil {
 		about.source, about.account = look.Evidence.Account.Source, look.Evidence.Account.ID
 	}
-	if _, no := s.permit(ctx, a, ActRequest, about.source); no != nil {
+	if _, no := s.permitCounted(ctx, a, ActRequest, about.source); no != nil {
 		return Owner{}, s.refused(ctx, a, about, no)
 	}
 	if err != nil {
@@ -442,5 +442,11 @@ func (s *Service) InstructMFA(ctx context.Context, a Actor, word string) (Owner,
 	if o.User == "" {
 		return o, s.refused(ctx, a, about, &Refusal{Code: NobodyToTell})
 	}
+	if s.d.Now().Before(o.LastTold.Add(tellEvery)) {
+		return o, s.refused(ctx, a, about, &Refusal{Code: ToldAlready, Args: map[string]string{"owner": o.User, "when": when(o.LastTold)}})
+	}
 	return s.tell(ctx, o, audit.User(a.User, a.Team))
 }
+
+// tellEvery is how often people can have an owner written to about one account.
+const tellEvery = time.Hour

@@ -227,12 +227,12 @@ func TestAClaimIsConfirmedAsItWasSeenAndByNobodysSecondAccount(t *testing.T) {
 	}
 	_, err := w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, ownerUser)
 	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOutdated))
-	if _, err = w.s.ClaimOwner(t.Context(), who("U0TWIN"), "acme", lab); err != nil {
+	if _, err = w.s.ClaimOwner(t.Context(), who("U0TWIN"), "acme", member); err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", lab, "U0TWIN")
+	_, err = w.s.ConfirmOwner(t.Context(), who(approver), "acme", member, "U0TWIN")
 	w.wantRefusal(err, commands.OwnClaim)
-	if o, err := w.s.ConfirmOwner(t.Context(), who(second), "acme", lab, "U0TWIN"); err != nil || o.User != "U0TWIN" {
+	if o, err := w.s.ConfirmOwner(t.Context(), who(second), "acme", member, "U0TWIN"); err != nil || o.User != "U0TWIN" {
 		t.Errorf("somebody else's confirmation left %+v, %v", o, err)
 	}
 }

@@ -150,7 +150,8 @@ type Owner struct {
 	Stage     OwnerStage `json:"stage,omitempty"`
 	ToldAt    time.Time  `json:"told_at,omitzero"`
 	RemindAt  time.Time  `json:"remind_at,omitzero"`
-	Told      int        `json:"told,omitempty"`   // messages so far, the first included
+	Told      int        `json:"told,omitempty"` // messages so far, the first included
+	LastTold  time.Time  `json:"last_told,omitzero"`
 	Device    string     `json:"device,omitempty"` // passkey, virtual or hardware, as the owner chose
 	System    string     `json:"system,omitempty"` // of the owner's phone: ios or android
 	DoneAt    time.Time  `json:"done_at,omitzero"`

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
@@ -82,8 +84,8 @@ type Service struct {
 	d   Deps
 
 	mu    sync.Mutex
-	calls map[remediation.RequestID]bool    // changing calls under way in this process
-	free  map[string]time.Time              // by user: when the limit on looking has drained
+	calls map[remediation.RequestID]bool // changing calls under way in this process
+	paces map[paced]*rate.Limiter
 	told  struct{ digest, until time.Time } // up to when that digest told of activity
 }
 
@@ -111,7 +113,7 @@ func New(c Config, d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: c, d: d, calls: map[remediation.RequestID]bool{}, free: map[string]time.Time{}}, nil
+	return &Service{cfg: c, d: d, calls: map[remediation.RequestID]bool{}, paces: map[paced]*rate.Limiter{}}, nil
 }
 
 func (d Deps) check() error {

@@ -159,7 +159,7 @@ func (s *Service) Unmute(ctx context.Context, a Actor, source string, account po
 
 func (s *Service) setMute(ctx context.Context, a Actor, act, source string, account posture.AccountID, control posture.Control, change func(Mute, posture.Finding, time.Time) (Mute, audit.Action, *Refusal)) error {
 	about := subject{act: act, source: source, account: account}
-	if _, no := s.permit(ctx, a, ActRequest, source); no != nil {
+	if _, no := s.permitCounted(ctx, a, ActRequest, source); no != nil {
 		return s.refused(ctx, a, about, no)
 	}
 	_, known := posture.LookUp(control)

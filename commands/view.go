@@ -180,10 +180,7 @@ func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit
 
 // DigestNow queues a digest of its own.
 func (s *Service) DigestNow(ctx context.Context, a Actor) error {
-	if _, no := s.permit(ctx, a, ActRequest, ""); no != nil {
-		return s.refused(ctx, a, subject{act: "digest"}, no)
-	}
-	if no := s.tooSoon(a.User); no != nil {
+	if _, no := s.permitCounted(ctx, a, ActRequest, ""); no != nil {
 		return s.refused(ctx, a, subject{act: "digest"}, no)
 	}
 	now := s.d.Now()

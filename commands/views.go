@@ -61,6 +61,8 @@ const (
 	EmergencyOpen   RefusalCode = "emergency_open"   // a request that has not acted is in the way; Args["by"], Args["when"], Args["state"]
 	MFABlocked      RefusalCode = "mfa_blocked"      // the root user is blocked and cannot sign in
 	NobodyToTell    RefusalCode = "nobody_to_tell"   // no owner is known
+	ClaimWaits      RefusalCode = "claim_waits"      // another claim waits for an approver; Args["by"], Args["owner"]
+	ToldAlready     RefusalCode = "told_already"     // the owner was written to within the hour; Args["owner"], Args["when"]
 	TooSoon         RefusalCode = "too_soon"         // a spam limit; Args["wait"]
 	Unreadable      RefusalCode = "unreadable"       // AWS could not be read just now; Args["reason"]
 	DeleteInUse     RefusalCode = "in_use"           // same word as the machine's
