@@ -273,13 +273,13 @@ func (b *Bot) showSteps(ctx context.Context, c call, value string) error {
 	if err != nil {
 		return fmt.Errorf("read request %s: %w", id, err)
 	}
-	a, err := b.verbs.Account(ctx, c.actor, place{Source: r.Source, Account: r.Account}.word())
+	a, err := b.verbs.AccountAt(ctx, c.actor, r.Source, r.Account)
 	return b.reply(ctx, c, err, func() message { return keyDM(c.v, a, r, b.ws.cfg.Channel) })
 }
 
 // showAccount answers with the account's card, for this person only.
 func (b *Bot) showAccount(ctx context.Context, c call, p place) error {
-	a, err := b.verbs.Account(ctx, c.actor, p.word())
+	a, err := b.verbs.AccountAt(ctx, c.actor, p.Source, p.Account)
 	return b.reply(ctx, c, err, func() message { return b.cardIn(ctx, c.v, a) })
 }
 
@@ -292,7 +292,8 @@ func (b *Bot) unmute(ctx context.Context, c call, p place) error {
 }
 
 func (b *Bot) tellOwner(ctx context.Context, c call, p place) error {
-	return b.mfa(ctx, c, p.word())
+	o, err := b.verbs.InstructMFAAt(ctx, c.actor, p.Source, p.Account)
+	return b.told(ctx, c, err, "answer.mfa", arg{"Who": user(o.User)})
 }
 
 func (b *Bot) claim(ctx context.Context, c call, p place) error {

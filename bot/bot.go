@@ -39,8 +39,8 @@ type Verbs interface {
 // Looking are the verbs that only answer. Each checks that the actor may look.
 type Looking interface {
 	List(ctx context.Context, a commands.Actor, query string, page int) (commands.List, error)
-	Account(ctx context.Context, a commands.Actor, word string) (commands.AccountView, error)
 	Find(ctx context.Context, a commands.Actor, words string) (commands.Found, error)
+	AccountAt(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.AccountView, error)
 	Keys(ctx context.Context, a commands.Actor, word string) ([]commands.AccountView, error)
 	Status(ctx context.Context, a commands.Actor) (commands.Status, error)
 	Requests(ctx context.Context, a commands.Actor, all bool) ([]remediation.Request, error)
@@ -86,6 +86,7 @@ type Switches interface {
 // Owners is what is done with and by the owners of accounts.
 type Owners interface {
 	InstructMFA(ctx context.Context, a commands.Actor, word string) (commands.Owner, error)
+	InstructMFAAt(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.Owner, error)
 	ReleaseOwners(ctx context.Context, a commands.Actor) (int, error)
 	ClaimOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.Owner, error)
 	AssignOwner(ctx context.Context, a commands.Actor, source string, account posture.AccountID, user string) (commands.Owner, error)

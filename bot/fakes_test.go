@@ -121,6 +121,11 @@ func (v *verbs) MayStep(_ context.Context, a commands.Actor, id remediation.Requ
 	return nil
 }
 
+func (v *verbs) AccountAt(ctx context.Context, _ commands.Actor, source string, id posture.AccountID) (commands.AccountView, error) {
+	v.note("account at " + source + "/" + string(id))
+	return v.View(ctx, source, id)
+}
+
 func (v *verbs) List(context.Context, commands.Actor, string, int) (commands.List, error) {
 	return commands.List{}, nil
 }

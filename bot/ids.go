@@ -118,9 +118,6 @@ type place struct {
 	What    string // a key's fingerprint, a control, a device, whom a claim names
 }
 
-// word names the account for a verb that finds one by what people type, beyond doubt.
-func (p place) word() string { return p.Source + "/" + string(p.Account) }
-
 func (p place) value() string { return p.Source + "/" + string(p.Account) + "/" + p.What }
 
 func parsePlace(s string) (place, bool) {

@@ -211,16 +211,23 @@ func (e *estate) row(l Look) Row {
 func fullName(a posture.Account) string { return a.Source + "/" + string(a.ID) }
 
 // answersTo reports whether a word, in lower case, names the account: its id, with or without hyphens, its name, its alias,
-// or one of them behind its `aws` entry and a slash.
+// or one of them behind its `aws` entry and a slash. Twelve digits are an id and nothing else: anybody may name an account like
+// the id of another.
 func answersTo(a posture.Account, word string) bool {
 	if word == "" {
 		return false
 	}
-	names := func(w string) bool {
-		return strings.ReplaceAll(w, "-", "") == string(a.ID) || w == strings.ToLower(a.Name) || w == strings.ToLower(a.Alias)
-	}
 	slash := strings.LastIndexByte(word, '/')
-	return names(word) || slash >= 0 && slash+1 < len(word) && word[:slash] == strings.ToLower(a.Source) && names(word[slash+1:])
+	source, rest := "", word[slash+1:]
+	if slash >= 0 {
+		source = word[:slash]
+	}
+	ours := slash < 0 || source == strings.ToLower(a.Source)
+	if id := posture.AccountID(strings.ReplaceAll(rest, "-", "")); id.Valid() {
+		return ours && a.ID == id
+	}
+	names := func(w string) bool { return w != "" && (w == strings.ToLower(a.Name) || w == strings.ToLower(a.Alias)) }
+	return names(word) || ours && names(rest)
 }
 
 // choices is how many accounts a refusal names that a word may mean.
@@ -268,6 +275,18 @@ func (s *Service) Account(ctx context.Context, a Actor, word string) (AccountVie
 		return AccountView{}, s.record(ctx, a, subject{act: ActLook}, err)
 	}
 	return s.view(ctx, l)
+}
+
+// AccountAt answers a button that names an account.
+func (s *Service) AccountAt(ctx context.Context, a Actor, source string, account posture.AccountID) (AccountView, error) {
+	if err := s.look(ctx, a, true); err != nil {
+		return AccountView{}, err
+	}
+	v, err := s.View(ctx, source, account)
+	if errors.Is(err, ErrNotFound) {
+		return v, s.refused(ctx, a, subject{act: ActLook, source: source, account: account}, &Refusal{Code: UnknownAccount})
+	}
+	return v, err
 }
 
 // Find answers /rootcheck with words: one account where they name exactly one, else whatever they find. Words that find

@@ -406,10 +406,24 @@ func (s *Service) letTell(ctx context.Context, a Actor, o Owner) (bool, error) {
 	return err == nil, err
 }
 
-// InstructMFA writes to the owner of one account now. It waits for no release: somebody asked for this one.
+// InstructMFA writes to the owner of one account now, which a word names. It waits for no release: somebody asked for this
+// one.
 func (s *Service) InstructMFA(ctx context.Context, a Actor, word string) (Owner, error) {
-	about := subject{act: "mfa"}
 	look, err := s.one(ctx, word)
+	return s.instruct(ctx, a, look, err)
+}
+
+// InstructMFAAt is InstructMFA for a button that names the account.
+func (s *Service) InstructMFAAt(ctx context.Context, a Actor, source string, account posture.AccountID) (Owner, error) {
+	look, err := s.d.Estate.Look(ctx, source, account)
+	if errors.Is(err, ErrNotFound) {
+		err = &Refusal{Code: UnknownAccount}
+	}
+	return s.instruct(ctx, a, look, err)
+}
+
+func (s *Service) instruct(ctx context.Context, a Actor, look Look, err error) (Owner, error) {
+	about := subject{act: "mfa"}
 	if err == nil {
 		about.source, about.account = look.Evidence.Account.Source, look.Evidence.Account.ID
 	}
