@@ -2,12 +2,9 @@ package audit
 
 import "strings"
 
-// clean is text as the log keeps it: valid UTF-8, and no secret whole.
+// clean is text in the canonical form of a record: valid UTF-8, and no access key id or token that stands there plainly.
+// What it does is part of the form of every record that was ever written, and hence fixed.
 func clean(s string) string { return mask(strings.ToValidUTF8(s, "\uFFFD")) }
-
-// Mask is text without whole access key ids and Slack tokens, as the log keeps it. What people type freely goes through
-// it before it is kept or said anywhere else.
-func Mask(s string) string { return clean(s) }
 
 // mask shortens every access key id to its first and last four characters and every Slack token to its kind. The
 // alphabet and prefixes of key ids: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html; of

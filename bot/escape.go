@@ -12,7 +12,7 @@ import (
 //   - What cannot be seen is taken out, so that nothing is reordered, hidden or joined.
 //   - What Slack would act on is written so that it is only text: no mention, link, emoji code or formatting begins.
 //   - It is cut by characters before it is escaped, never inside an escape.
-//   - No whole access key id and no token is said, wherever somebody put one.
+//   - No whole access key id, no secret and no token is said, wherever somebody put one and however it is written.
 
 // untrusted is text from outside, cleaned and cut. It has one form per kind of Slack text object.
 type untrusted string
@@ -22,7 +22,7 @@ type untrusted string
 func outside(s string, limit int) untrusted {
 	var b strings.Builder
 	marks, space, n := 0, true, 0
-	for _, r := range s {
+	for _, r := range audit.Mask(s) {
 		if unicode.Is(unicode.Mn, r) && r != '\ufe0f' {
 			// A pile of combining marks paints over its neighbours; two are enough for every living script.
 			if marks++; marks > 2 || n == 0 {
@@ -39,28 +39,17 @@ func outside(s string, limit int) untrusted {
 			space = true
 			continue
 		}
-		if unseen(r) {
+		if audit.Unseen(r) {
 			continue
 		}
 		if n >= limit {
-			return untrusted(audit.Mask(strings.TrimRight(cut(b.String(), limit-1), " ")) + "…")
+			return untrusted(strings.TrimRight(cut(b.String(), limit-1), " ") + "…")
 		}
 		b.WriteRune(r)
 		n++
 		space = false
 	}
-	return untrusted(audit.Mask(strings.TrimRight(b.String(), " ")))
-}
-
-// unseen reports characters that show nothing or change how their neighbours are shown: controls, bidirectional marks,
-// joiners, tags, fillers, private use, and bytes that are no UTF-8.
-func unseen(r rune) bool {
-	switch r {
-	case unicode.ReplacementChar, '\u115f', '\u1160', '\u2800', '\u3164', '\uffa0', '\u034f':
-		return true
-	}
-	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) ||
-		!unicode.IsGraphic(r)
+	return untrusted(strings.TrimRight(b.String(), " "))
 }
 
 // cut returns the first n characters.

@@ -210,7 +210,7 @@ func (s *Service) Refuse(ctx context.Context, a Actor, act string, code RefusalC
 	if no == nil {
 		no = &Refusal{Code: code}
 	}
-	return s.refused(ctx, a, subject{act: strings.ToValidUTF8(act[:min(len(act), maxAct)], "")}, no)
+	return s.refused(ctx, a, subject{act: audit.Mask(act[:min(len(act), maxAct)])}, no)
 }
 
 // maxAct bounds the name of an act on record, which may be forged.

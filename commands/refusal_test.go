@@ -541,3 +541,29 @@ func TestAnEqualEmailGivesNoRightToCancel(t *testing.T) {
 		t.Errorf("the requester's own cancel: %v", err)
 	}
 }
+
+func TestNoSecretThatSomebodyTypesIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, typed := range []string{
+		"akiaiosfodnn7example", "AKIAIOSF\u200bODNN7EXAMPLE", "key AKIA-IOSF-ODNN-7EXA-MPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+	} {
+		if err := w.s.Pause(t.Context(), who(approver), typed); err != nil {
+			t.Fatal(err)
+		}
+		sw, err := w.st.Switch(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest := w.audit(commands.AuditQuery{Limit: 1})[0]
+		for where, kept := range map[string]string{"the store": sw.Reason, "the audit log": newest.Reason} {
+			bare := strings.ToUpper(strings.NewReplacer("-", "", "\u200b", "").Replace(kept))
+			if strings.Contains(bare, "IOSFODNN7EXA") || strings.Contains(bare, "K7MDENG") {
+				t.Errorf("%s keeps %q of %q", where, kept, typed)
+			}
+		}
+		if err := w.s.Resume(t.Context(), who(second), commands.AnyPause); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
