@@ -11,6 +11,7 @@ import (
 // tags, reasons, error codes. The rules are:
 //   - What cannot be seen is taken out, so that nothing is reordered, hidden or joined.
 //   - What Slack would act on is written so that it is only text: no mention, link, emoji code or formatting begins.
+//   - What we part our own words with, and the signs by which we say how things stand, are ours alone.
 //   - It is cut by characters before it is escaped, never inside an escape.
 //   - No whole access key id, no secret and no token is said, wherever somebody put one and however it is written.
 
@@ -43,13 +44,28 @@ func outside(s string, limit int) untrusted {
 			continue
 		}
 		if n >= limit {
-			return untrusted(strings.TrimRight(cut(b.String(), limit-1), " ") + "…")
+			return untrusted(unforged(strings.TrimRight(cut(b.String(), limit-1), " ") + "…"))
 		}
 		b.WriteRune(r)
 		n++
 		space = false
 	}
-	return untrusted(strings.TrimRight(b.String(), " "))
+	return untrusted(unforged(strings.TrimRight(b.String(), " ")))
+}
+
+// unforged takes from text what would make a part of it read like words of ours: a separator that stands by itself, and the
+// signs of a state. A dot inside a word parts nothing and stays, as in 운영·보안.
+func unforged(s string) string {
+	rs := []rune(s)
+	for i, r := range rs {
+		switch {
+		case strings.ContainsRune("·•‧∙⋅・･ꞏᐧ", r) && (i == 0 || rs[i-1] == ' ' || i == len(rs)-1 || rs[i+1] == ' '):
+			rs[i] = '-'
+		case strings.ContainsRune("🔴🟠🟡🟢🔵⚪⚫🟥🟧🟨🟩🟦⏳⌛👀✅☑✔✓✗✘❌❎⚠⛔🚫🚨", r):
+			rs[i] = '▫'
+		}
+	}
+	return string(rs)
 }
 
 // cut returns the first n characters.

@@ -8,9 +8,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/slack-go/slack"
 	"pgregory.net/rapid"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
+	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
 func TestTextFromOutsideIsOnlyText(t *testing.T) {
@@ -60,6 +62,30 @@ func TestNamesStayReadable(t *testing.T) {
 	}
 }
 
+func TestNoNameReadsLikeWordsOfOurs(t *testing.T) {
+	for in, want := range map[string]string{
+		"prod · Key deleted and verified ✅": "prod - Key deleted and verified ▫",
+		"prod\u2003•\u2003verified":         "prod - verified",
+		"· · ✔️ fine":                       "- - ▫️ fine",
+		"운영·보안 🎉":                          "운영·보안 🎉",
+	} {
+		if got := outside(in, 80).plain(); got != want {
+			t.Errorf("%q is shown as %q, not %q", in, got, want)
+		}
+	}
+	a := account("prod · Key deleted and verified ✅", remediation.MeansOrganization)
+	for lang, v := range voices(t) {
+		first, ok := card(v, a).Blocks[0].(*slack.HeaderBlock)
+		if !ok {
+			t.Fatalf("%s: the card begins with %T", lang, card(v, a).Blocks[0])
+		}
+		head := first.Text.Text
+		if strings.Count(head, " · ") != 1 || strings.Contains(head, "✅") || !strings.HasSuffix(head, " · "+headline(v, a)) {
+			t.Errorf("%s: the card is headed %q", lang, head)
+		}
+	}
+}
+
 func TestCuttingNeverSplitsAnEscape(t *testing.T) {
 	long := strings.Repeat("<@U0ANASILVA1> &amp; ", 400)
 	for n := 20; n < 60; n++ {
@@ -86,7 +112,7 @@ func TestNoWholeKeyAndNoTokenIsSaid(t *testing.T) {
 		"is AKIAIOSFODNN7EXAMPLE yours?":       "is AKIA…MPLE yours?",
 		"hidden AKIAIOS\u200bFODNN7EXAMPLE":    "hidden AKIA…MPLE",
 		"xoxb-1234567890-abcdefghij":           "xoxb-…",
-		"a name of AKIAIOSFODNN7EXAMPLE, long": "a name of AKIA…MPLE…",
+		"a name of AKIAIOSFODNN7EXAMPLE, long": "a name of AKIA…MPLE, long",
 	} {
 		if got := outside(text, 31); got.mrkdwn() != want || got.plain() != want {
 			t.Errorf("%q is said as %q, want %q", text, got, want)
