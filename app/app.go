@@ -46,6 +46,7 @@ type App struct {
 	o         Options
 	config    Config
 	upkeep    *upkeep
+	workspace *bot.Workspace
 	signer    audit.Signer
 	store     *store.Store
 	service   *commands.Service
@@ -99,6 +100,7 @@ func (a *App) wire(ctx context.Context, c Config) (err error) {
 		BotToken: c.BotToken.Reveal(), AppToken: c.AppToken.Reveal(), APIURL: c.SlackAPI, Channel: c.Channel,
 		Locale: c.Locale, Now: a.o.Now, NewID: rand.Text, Log: a.o.Log,
 	})
+	a.workspace = workspace
 	if unreached, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("cannot reach Slack (%w): open the way to slack.com on port 443, or correct SLACK_API_URL or the proxy", unreached.Err)
 	}
@@ -204,6 +206,7 @@ func (a *App) beat(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		a.upkeep.space(ctx)
+		a.upkeep.channel(ctx, a.workspace.Shared)
 		if a.o.Health != "" {
 			ok, why := a.well(ctx)
 			if err := h.Beat(ok, why, a.upkeep.sentences()...); err != nil {

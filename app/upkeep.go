@@ -12,7 +12,7 @@ import (
 	"github.com/rootcheck-bot/rootcheck/commands"
 )
 
-// This file looks after the database. The rules are:
+// This file looks after the database, and after the channel. The rules are:
 //   - Nothing here ends the bot. What is wrong is logged, told in the channel once, and stands in the heartbeat, the status
 //     and each digest until it is over.
 //   - What is wrong is worked out from what is there, so that it needs no table: a disk that is full could not keep one.
@@ -120,6 +120,22 @@ func (u *upkeep) space(ctx context.Context) {
 		u.over(ctx, commands.NoticeLowSpace)
 	default:
 		u.found(ctx, commands.NoticeLowSpace, low, lowSpace(low))
+	}
+}
+
+// channel looks whether another company sees the channel. It may be shared at any time, and nobody tells the bot.
+func (u *upkeep) channel(ctx context.Context, shared func(context.Context) (bool, error)) {
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second) // the heartbeat waits for it
+	defer stop()
+	yes, err := shared(ctx)
+	switch {
+	case err != nil:
+		u.a.o.Log.DebugContext(ctx, "whether the channel is shared could not be read", "error", err)
+	case !yes:
+		u.over(ctx, commands.NoticeShared)
+	default:
+		u.found(ctx, commands.NoticeShared, u.a.config.Channel, "Another company sees the channel "+u.a.config.Channel+
+			": nothing can be asked or confirmed. Stop sharing it, or set channel to another.")
 	}
 }
 

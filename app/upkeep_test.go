@@ -205,3 +205,29 @@ func TestAHeadThatTheLogContradictsIsTold(t *testing.T) {
 		t.Errorf("the head that convicts is gone: %v, %v", still, err)
 	}
 }
+
+func TestAChannelThatIsSharedIsToldOnceAndStandsUntilItIsNot(t *testing.T) {
+	t.Parallel()
+	k := keeps(t)
+	is := func(shared bool, err error) func(context.Context) (bool, error) {
+		return func(context.Context) (bool, error) { return shared, err }
+	}
+	k.upkeep.channel(t.Context(), is(false, nil))
+	if got := k.notices(t); len(got) != 0 {
+		t.Errorf("of a channel of our own the channel heard %v", got)
+	}
+	for range 3 {
+		k.upkeep.channel(t.Context(), is(true, nil))
+	}
+	k.upkeep.channel(t.Context(), is(false, errors.New("does not answer")))
+	if got := k.notices(t); !slices.Equal(got, []commands.NoticeKind{commands.NoticeShared}) {
+		t.Errorf("the channel heard %v, want once that it is shared", got)
+	}
+	if got := k.upkeep.sentences(); len(got) != 1 {
+		t.Errorf("the heartbeat says %v", got)
+	}
+	k.upkeep.channel(t.Context(), is(false, nil))
+	if got := k.upkeep.sentences(); len(got) != 0 {
+		t.Errorf("the heartbeat still says %v", got)
+	}
+}

@@ -15,7 +15,8 @@ import (
 
 // This file answers who somebody is. The rules are:
 //   - Persons and groups are asked of Slack each time: what was true a minute ago grants nothing.
-//   - Membership of the channel, which lets people look and nothing else, is kept for a few seconds.
+//   - Membership of the channel, which lets people look and nothing else, is kept for a few seconds, and for a minute that
+//     the channel is not shared with another company.
 //   - No answer is an error, never a no and never a yes.
 
 var _ commands.Directory = (*Workspace)(nil)
@@ -77,6 +78,36 @@ func (w *Workspace) InChannel(ctx context.Context, id string) (bool, error) {
 	w.members, w.asOf = all, now
 	w.mu.Unlock()
 	return all[id], nil
+}
+
+// sharedFor is how long it is believed whether the channel is shared.
+const sharedFor = time.Minute
+
+// Shared reports whether the bot's channel is shared with another company by Slack Connect. It may become so at any time.
+func (w *Workspace) Shared(ctx context.Context) (bool, error) {
+	now := w.cfg.Now()
+	w.mu.Lock()
+	shared, fresh := w.shared, !w.sharedAsOf.IsZero() && now.Sub(w.sharedAsOf).Abs() < sharedFor
+	w.mu.Unlock()
+	if fresh {
+		return shared, nil
+	}
+	ch, err := w.channel(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look at channel %s: %w", w.cfg.Channel, err)
+	}
+	w.mu.Lock()
+	w.shared, w.sharedAsOf = ch.IsExtShared, now
+	w.mu.Unlock()
+	return ch.IsExtShared, nil
+}
+
+func (w *Workspace) channel(ctx context.Context) (ch *slack.Channel, err error) {
+	err = w.again(ctx, func(ctx context.Context) (err error) {
+		ch, err = w.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: w.cfg.Channel})
+		return err
+	})
+	return ch, err
 }
 
 func (w *Workspace) listMembers(ctx context.Context) (map[string]bool, error) {

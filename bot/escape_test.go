@@ -67,7 +67,7 @@ func TestNoNameReadsLikeWordsOfOurs(t *testing.T) {
 		"prod · Key deleted and verified ✅": "prod - Key deleted and verified ▫",
 		"prod\u2003•\u2003verified":         "prod - verified",
 		"· · ✔️ fine":                       "- - ▫️ fine",
-		"운영·보안 🎉":                          "운영·보안 🎉",
+		"운영·보안 🎉":                           "운영·보안 🎉",
 	} {
 		if got := outside(in, 80).plain(); got != want {
 			t.Errorf("%q is shown as %q, not %q", in, got, want)

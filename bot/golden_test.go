@@ -236,7 +236,7 @@ func answers(v voice, name string) []drawn {
 	}
 	for _, k := range []commands.NoticeKind{
 		commands.NoticePaused, commands.NoticeResumed, commands.NoticeBreakGlass, commands.NoticeOwners, commands.NoticeEscalated, commands.NoticeClaimed,
-		commands.NoticeDeclined, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked, commands.NoticeFailing,
+		commands.NoticeDeclined, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked, commands.NoticeFailing, commands.NoticeShared,
 	} {
 		w := commands.Work{Notice: k, By: ben, User: olive, Source: "acme", Account: "222222222222", Reason: name, Count: 3, What: "acme", Accounts: []commands.Place{{Source: name, Account: "222222222222"}}}
 		all = append(all, ofMessage("notice "+string(k), channelNotice(v, w, nil)))

@@ -413,7 +413,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 		blocks = append(blocks, row(button(actShow, value, v.say("button.show"), v.say("about.show", about)),
 			button(actAssign, value, v.say("button.assign"), v.say("about.assign", about))))
 	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked, commands.NoticeFailing,
-		commands.NoticeLowSpace, commands.NoticeBackup, commands.NoticeDamaged, commands.NoticeShorter, commands.NoticeRewritten:
+		commands.NoticeShared, commands.NoticeLowSpace, commands.NoticeBackup, commands.NoticeDamaged, commands.NoticeShorter, commands.NoticeRewritten:
 	}
 	return newMessage(v, blocks)
 }

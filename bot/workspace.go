@@ -93,7 +93,10 @@ type Workspace struct {
 	members map[string]bool          // of the channel
 	asOf    time.Time
 	dms     map[string]string // by user
-	down    downtime
+
+	shared     bool // the channel, with another company
+	sharedAsOf time.Time
+	down       downtime
 }
 
 // Connect checks the settings and who the bot is. What is wrong with a setting comes back as a [SetupError].
@@ -131,11 +134,7 @@ func (w *Workspace) Identity() Identity { return w.who }
 // checkChannel refuses a channel in which approvals would be seen and clicked by another company, or in which the bot
 // cannot post. A look-up that fails for another reason refuses nothing: posting will tell.
 func (w *Workspace) checkChannel(ctx context.Context) error {
-	var ch *slack.Channel
-	err := w.again(ctx, func(ctx context.Context) (err error) {
-		ch, err = w.api.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: w.cfg.Channel})
-		return err
-	})
+	ch, err := w.channel(ctx)
 	switch {
 	case code(err) == "channel_not_found":
 		return &SetupError{"channel " + w.cfg.Channel + " cannot be seen: check the id and invite the bot into the channel"}

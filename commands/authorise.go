@@ -20,6 +20,8 @@ import (
 //   - What the envelope says of a person is a claim. The directory is asked each time; nothing is cached here, so that
 //     somebody who was removed a moment ago confirms nothing.
 //   - Nobody may do anything who is not a live, full member of our own workspace.
+//   - In a channel that another company sees, nothing is asked and nothing is confirmed. Stopping what is under way stays
+//     possible.
 //   - A directory that does not answer allows nothing. A group that cannot be read is empty, and the refusal names it.
 
 // The acts that [Service.May] knows.
@@ -125,18 +127,37 @@ func (s *Service) permit(ctx context.Context, a Actor, act, source string) (reme
 	case ActOwner:
 		return who, nil
 	case ActRequest:
-		return who, s.oneOf(ctx, p.User, NotRequester, s.askers(source)...)
+		return who, s.amongUs(ctx, s.oneOf(ctx, p.User, NotRequester, s.askers(source)...))
 	case ActCancel:
 		return who, s.oneOf(ctx, p.User, NotRequester, append(s.askers(source), s.cfg.Approvers)...)
 	case ActConfirm, ActReject, ActPause, ActResume, ActBreakGlass:
 		no := s.oneOf(ctx, p.User, NotApprover, s.cfg.Approvers)
-		if no != nil && no.Code == NotApprover {
+		switch {
+		case no != nil && no.Code == NotApprover:
 			no.Args = map[string]string{"who": s.others(p.User)}
+		case act != ActReject && act != ActPause:
+			no = s.amongUs(ctx, no)
 		}
 		return who, no
 	default:
 		return who, &Refusal{Code: NotApprover}
 	}
+}
+
+// amongUs refuses what would be allowed otherwise while another company sees the channel.
+func (s *Service) amongUs(ctx context.Context, no *Refusal) *Refusal {
+	if no != nil {
+		return no
+	}
+	shared, err := s.d.Directory.Shared(ctx)
+	switch {
+	case err != nil:
+		s.d.Log.WarnContext(ctx, "whether the channel is shared could not be read", "error", err)
+		return &Refusal{Code: WhoUnknown}
+	case shared:
+		return &Refusal{Code: ChannelShared}
+	}
+	return nil
 }
 
 func (s *Service) askers(source string) []People {

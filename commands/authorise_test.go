@@ -11,12 +11,14 @@ import (
 type liar struct {
 	person Person
 	in     bool
+	shared bool
 	err    error
 }
 
 func (d liar) Person(context.Context, string) (Person, error)  { return d.person, d.err }
 func (d liar) Group(context.Context, string) ([]string, error) { return nil, d.err }
 func (d liar) InChannel(context.Context, string) (bool, error) { return d.in, d.err }
+func (d liar) Shared(context.Context) (bool, error)            { return d.shared, d.err }
 func (d liar) ByEmail(context.Context, string) (string, error) { return d.person.User, d.err }
 
 func TestADirectoryThatCannotBeBelievedAllowsNothing(t *testing.T) {

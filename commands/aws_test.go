@@ -48,6 +48,13 @@ func (d directory) InChannel(_ context.Context, user string) (bool, error) {
 	return d.w.channel[user], nil
 }
 
+func (d directory) Shared(context.Context) (bool, error) {
+	if d.w.isBroken("directory") {
+		return false, errDown
+	}
+	return d.w.isBroken("channel"), nil
+}
+
 func (d directory) ByEmail(_ context.Context, email string) (string, error) {
 	d.w.mu.Lock()
 	defer d.w.mu.Unlock()

@@ -357,6 +357,8 @@ type Directory interface {
 	Person(ctx context.Context, user string) (Person, error)
 	Group(ctx context.Context, group string) ([]string, error)
 	InChannel(ctx context.Context, user string) (bool, error)
+	// Shared reports whether people of another company see the bot's channel.
+	Shared(ctx context.Context) (bool, error)
 	// ByEmail returns ErrNotFound where nobody in the workspace has the email.
 	ByEmail(ctx context.Context, email string) (string, error)
 }

@@ -567,3 +567,31 @@ func TestNoSecretThatSomebodyTypesIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestNothingIsDecidedWhileAnotherCompanyLooksOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.at(func() { w.broken["channel"] = true })
+	_, err = w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo))
+	w.wantRefusal(err, commands.ChannelShared)
+	_, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, "")
+	w.wantRefusal(err, commands.ChannelShared)
+	_, err = w.s.BreakGlass(t.Context(), who(second), emergency(lab, keyTwo))
+	w.wantRefusal(err, commands.ChannelShared)
+	if err := w.s.Pause(t.Context(), who(approver), "the channel is shared"); err != nil {
+		t.Errorf("nobody can pause: %v", err)
+	}
+	w.wantRefusal(w.s.Resume(t.Context(), who(second), commands.AnyPause), commands.ChannelShared)
+	if _, err := w.s.Reject(t.Context(), who(second), r.ID, r.Version, "not in front of strangers"); err != nil {
+		t.Errorf("nobody can reject: %v", err)
+	}
+	w.at(func() { w.broken["channel"] = false })
+	if err := w.s.Resume(t.Context(), who(second), commands.AnyPause); err != nil {
+		t.Errorf("after it is ours alone again: %v", err)
+	}
+}

@@ -61,6 +61,7 @@ const (
 	EmergencyOpen   RefusalCode = "emergency_open"   // a request that has not acted is in the way; Args["by"], Args["when"], Args["state"]
 	MFABlocked      RefusalCode = "mfa_blocked"      // the root user is blocked and cannot sign in
 	NobodyToTell    RefusalCode = "nobody_to_tell"   // no owner is known
+	ChannelShared   RefusalCode = "channel_shared"   // another company sees the bot's channel
 	ClaimWaits      RefusalCode = "claim_waits"      // another claim waits for an approver; Args["by"], Args["owner"]
 	ToldAlready     RefusalCode = "told_already"     // the owner was written to within the hour; Args["owner"], Args["when"]
 	TooSoon         RefusalCode = "too_soon"         // a spam limit; Args["wait"]

@@ -82,6 +82,7 @@ const (
 	NoticeFailing    NoticeKind = "failing"    // an item of kind What failed too often, and is tried again and again
 
 	// What its operator must mend about the bot itself.
+	NoticeShared    NoticeKind = "shared"        // another company sees the channel What
 	NoticeLowSpace  NoticeKind = "low_space"     // only What is free where the database lies
 	NoticeBackup    NoticeKind = "backup_failed" // What is the cause
 	NoticeDamaged   NoticeKind = "damaged"       // the weekly check found What in the database or its audit log

@@ -416,6 +416,10 @@ func (d mortalDirectory) InChannel(ctx context.Context, user string) (bool, erro
 	return reading(d.m, "Directory.InChannel", func() (bool, error) { return d.d.InChannel(ctx, user) })
 }
 
+func (d mortalDirectory) Shared(ctx context.Context) (bool, error) {
+	return reading(d.m, "Directory.Shared", func() (bool, error) { return d.d.Shared(ctx) })
+}
+
 func (d mortalDirectory) ByEmail(ctx context.Context, email string) (string, error) {
 	return reading(d.m, "Directory.ByEmail", func() (string, error) { return d.d.ByEmail(ctx, email) })
 }

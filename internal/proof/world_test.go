@@ -111,6 +111,15 @@ func (d *directory) InChannel(_ context.Context, user string) (bool, error) {
 	return known && !d.away[user], nil
 }
 
+func (d *directory) Shared(context.Context) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken["people"] {
+		return false, errDown
+	}
+	return false, nil
+}
+
 func (d *directory) ByEmail(_ context.Context, email string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
