@@ -106,7 +106,8 @@ func (b *Bot) stored(ctx context.Context, p place) (commands.Preview, error) {
 // mayWithin bounds the live look-up before a modal opens, so that a slow Slack does not cost the trigger.
 const mayWithin = 1200 * time.Millisecond
 
-// may asks whether the person may ask at all. A look-up that takes too long is not waited for: the verbs ask again.
+// may asks whether the person may ask at all. A look-up that takes too long is not waited for, and refuses nobody: the verbs
+// ask again.
 func (b *Bot) may(ctx context.Context, c call, ask func(context.Context) error) error {
 	ctx, stop := context.WithTimeout(ctx, mayWithin)
 	defer stop()
@@ -239,8 +240,12 @@ func (b *Bot) cancel(ctx context.Context, c call, value string) error {
 
 // redrawOf draws the card of a request's account anew.
 func (b *Bot) redrawOf(ctx context.Context, id remediation.RequestID) {
-	if r, err := b.verbs.Request(ctx, id); err == nil {
+	r, err := b.verbs.Request(ctx, id)
+	switch {
+	case err == nil:
 		b.redrawCard(ctx, place{Source: r.Source, Account: r.Account})
+	case !errors.Is(err, commands.ErrNotFound):
+		b.log.WarnContext(ctx, "card could not be drawn anew", "request", string(id), "error", err)
 	}
 }
 
@@ -257,7 +262,10 @@ func (b *Bot) stepDone(ctx context.Context, c call, value string) error {
 		return err
 	}
 	b.sayTo(ctx, c, c.v.say("answer.done_read"))
-	return b.refreshKeyDM(ctx, r)
+	if err := b.refreshKeyDM(ctx, r); err != nil {
+		b.log.WarnContext(ctx, "owner's message could not be brought up to date", "request", string(id), "error", err)
+	}
+	return nil
 }
 
 // showSteps answers with the console's steps, for whoever can sign in although nobody is known as the owner.

@@ -58,6 +58,7 @@ type Looking interface {
 type Drawing interface {
 	View(ctx context.Context, source string, account posture.AccountID) (commands.AccountView, error)
 	Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error)
+	SignedHead(ctx context.Context) (string, error)
 	Digest(ctx context.Context, at time.Time) (commands.Digest, error)
 	DigestPosted(ctx context.Context, occurrence string, d commands.Digest) (commands.Change, error)
 }

@@ -18,12 +18,14 @@ type verbs struct {
 	bot.Verbs
 	now func() time.Time
 
-	mu      sync.Mutex
-	request *remediation.Request
-	owner   commands.Owner
-	calls   []string
-	fail    error         // of the next calls
-	slow    time.Duration // of Confirm
+	mu       sync.Mutex
+	request  *remediation.Request
+	owner    commands.Owner
+	calls    []string
+	fail     error         // of the next calls
+	slow     time.Duration // of Confirm
+	unsigned error         // of SignedHead
+	unread   error         // of View
 }
 
 func key() posture.Key {
@@ -69,6 +71,9 @@ func (v *verbs) View(_ context.Context, source string, id posture.AccountID) (co
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.unread != nil {
+		return commands.AccountView{}, v.unread
+	}
 	view := commands.AccountView{
 		Look: commands.Look{
 			Evidence: posture.Evidence{Account: posture.Account{ID: account, Source: "acme", Name: "Payments <!channel>", Role: posture.RoleMember}, At: v.now()},
@@ -158,6 +163,12 @@ func (v *verbs) Request(_ context.Context, id remediation.RequestID) (remediatio
 
 func (v *verbs) Digest(context.Context, time.Time) (commands.Digest, error) {
 	return commands.Digest{Coverage: commands.Coverage{Scanned: 1, Listed: 1}, TwoPerson: true, Head: "head 1 abc"}, nil
+}
+
+func (v *verbs) SignedHead(context.Context) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return "head 1 abc", v.unsigned
 }
 
 func (v *verbs) DigestPosted(context.Context, string, commands.Digest) (commands.Change, error) {

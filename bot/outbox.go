@@ -173,9 +173,11 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 	v := b.voice("")
 	lines := []string{told(v, then(w, r), w.Note)}
 	if w.Note == remediation.NoteDeleted {
-		if d, err := b.verbs.Digest(ctx, b.ws.cfg.Now()); err == nil && d.Head != "" {
-			lines = append(lines, v.say("digest.head_whole", arg{"Head": headCode(d.Head)}))
+		head, err := b.verbs.SignedHead(ctx)
+		if err != nil {
+			return fmt.Errorf("tell of a deletion with the audit log's head: %w", err)
 		}
+		lines = append(lines, v.say("digest.head_whole", arg{"Head": headCode(head)}))
 	}
 	m := newMessage(v, []slack.Block{para(strings.Join(lines, "\n"))})
 	if _, err := b.show(ctx, l.Key, ref.Channel, ref.TS, m, true); err != nil {
@@ -294,14 +296,21 @@ func keyDMKey(r remediation.Request, to string) string {
 // refreshKeyDM brings the owner's message about a guided step up to date, where there is one.
 func (b *Bot) refreshKeyDM(ctx context.Context, r remediation.Request) error {
 	a, err := b.verbs.View(ctx, r.Source, r.Account)
-	if err != nil || a.Owner.User == "" {
-		return nil //nolint:nilerr // there is nobody whose message could be brought up to date
+	if errors.Is(err, commands.ErrNotFound) || err == nil && a.Owner.User == "" {
+		return nil
 	}
-	ref, _, err := b.where(ctx, keyDMKey(r, a.Owner.User))
 	if err != nil {
-		return nil //nolint:nilerr // there is no such message
+		return fmt.Errorf("view account %s: %w", r.Account, err)
 	}
-	_, err = b.show(ctx, keyDMKey(r, a.Owner.User), ref.Channel, "", keyDM(b.voiceOf(ctx, a.Owner.User), a, r, b.ws.cfg.Channel), false)
+	to := a.Owner.User
+	ref, _, err := b.where(ctx, keyDMKey(r, to))
+	if errors.Is(err, commands.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("find the message of %s: %w", to, err)
+	}
+	_, err = b.show(ctx, keyDMKey(r, to), ref.Channel, "", keyDM(b.voiceOf(ctx, to), a, r, b.ws.cfg.Channel), false)
 	return err
 }
 

@@ -114,6 +114,9 @@ func (s *Service) asked(ctx context.Context, a Actor, act, right string, id reme
 	}
 	by, no := s.permit(ctx, a, right, r.Source)
 	if no != nil {
+		if err := gaveUp(ctx, no); err != nil {
+			return r, by, err
+		}
 		return r, by, s.refused(ctx, a, subject{act: act, request: &r}, no)
 	}
 	return r, by, nil

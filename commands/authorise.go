@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -215,13 +216,26 @@ func (s *Service) unreadable(ctx context.Context) []string {
 	return bad
 }
 
-// May asks whether the actor may do one of the acts. It returns nil or a [Refusal], which is on record then.
+// May asks whether the actor may do one of the acts. It returns nil or a [Refusal], which is on record then. When the
+// context ends first, nobody knows: that is another error, and no refusal.
 func (s *Service) May(ctx context.Context, a Actor, act string) error {
 	_, refusal := s.permit(ctx, a, act, "")
 	if refusal == nil {
 		return nil
 	}
+	if err := gaveUp(ctx, refusal); err != nil {
+		return err
+	}
 	return s.refused(ctx, a, subject{act: act}, refusal)
+}
+
+// gaveUp is an error where nobody could be asked because the caller did not wait: that says nothing of the person, and is no
+// refusal.
+func gaveUp(ctx context.Context, no *Refusal) error {
+	if err := ctx.Err(); err != nil && (no.Code == WhoUnknown || no.Code == GroupUnreadable) {
+		return fmt.Errorf("ask what somebody may do: %w", err)
+	}
+	return nil
 }
 
 // Refuse puts on record that what somebody clicked names nothing that is known, and returns the [Refusal]. Who may do

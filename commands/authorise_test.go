@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 )
 
 // liar is a directory that answers and fails at once, or answers about somebody else.
@@ -44,5 +45,24 @@ func TestADirectoryThatCannotBeBelievedAllowsNothing(t *testing.T) {
 	s := &Service{d: Deps{Directory: liar{in: true, err: down}, Log: slog.New(slog.DiscardHandler)}}
 	if no := s.inChannel(t.Context(), "UBEN"); no == nil || no.Code != WhoUnknown {
 		t.Errorf("a membership that could not be read: %+v", no)
+	}
+}
+
+// hanging is a directory that answers nobody before they give up.
+type hanging struct{ liar }
+
+func (hanging) Person(ctx context.Context, _ string) (Person, error) {
+	<-ctx.Done()
+	return Person{}, ctx.Err()
+}
+
+func TestADirectoryThatHangsRefusesNobody(t *testing.T) {
+	t.Parallel()
+	// There is no ledger: whoever puts this on record would panic.
+	s := &Service{cfg: Config{Team: "T1"}, d: Deps{Directory: hanging{}, Log: slog.New(slog.DiscardHandler)}}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	if err := s.May(ctx, Actor{User: "UBEN", Team: "T1"}, ActConfirm); err == nil || refusal(err) != nil || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it was answered %v, want an error that is no refusal", err)
 	}
 }

@@ -193,13 +193,8 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 	if d.Paused, err = s.d.Ledger.Switch(ctx); err != nil {
 		return fmt.Errorf("read the pause switch: %w", err)
 	}
-	head, err := s.d.Ledger.Head(ctx)
-	if err != nil {
-		return fmt.Errorf("read the audit log's head: %w", err)
-	}
-	d.Head = head.String()
-	if s.d.SignHead != nil {
-		d.Head = s.d.SignHead(ctx, head)
+	if d.Head, err = s.SignedHead(ctx); err != nil {
+		return err
 	}
 	d.Troubles = s.troubles()
 	due, err := s.d.Queue.Due(ctx, d.At)
@@ -208,6 +203,18 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 	}
 	d.Missed = max(0, due[KindDigest]-1)
 	return nil
+}
+
+// SignedHead is the audit log's head now, signed, in one line. Whoever publishes it has a witness outside the database.
+func (s *Service) SignedHead(ctx context.Context) (string, error) {
+	head, err := s.d.Ledger.Head(ctx)
+	if err != nil {
+		return "", fmt.Errorf("read the audit log's head: %w", err)
+	}
+	if s.d.SignHead == nil {
+		return head.String(), nil
+	}
+	return s.d.SignHead(ctx, head), nil
 }
 
 func (s *Service) troubles() []Trouble {
