@@ -61,6 +61,8 @@ func verbsOf(w *world, r remediation.Request) map[string]func(commands.Actor) er
 		"Mute":              func(a commands.Actor) error { return s.Mute(ctx, a, "acme", member, posture.RootMFA, "r", until) },
 		"Unmute":            func(a commands.Actor) error { return s.Unmute(ctx, a, "acme", member, posture.RootMFA) },
 		"InstructMFA":       func(a commands.Actor) error { _, err := s.InstructMFA(ctx, a, "billing"); return drop(err) },
+		"InstructMFAAt":     func(a commands.Actor) error { _, err := s.InstructMFAAt(ctx, a, "acme", member); return drop(err) },
+		"AccountAt":         func(a commands.Actor) error { _, err := s.AccountAt(ctx, a, "acme", member); return drop(err) },
 		"ReleaseOwners":     func(a commands.Actor) error { _, err := s.ReleaseOwners(ctx, a); return drop(err) },
 		"ClaimOwner":        func(a commands.Actor) error { _, err := s.ClaimOwner(ctx, a, "acme", member); return drop(err) },
 		"AssignOwner": func(a commands.Actor) error {
@@ -274,6 +276,20 @@ func TestEveryRefusalThatThereIsHasItsRecord(t *testing.T) {
 	}
 	_, err = w.s.ConfirmOwner(ctx, who(approver), "acme", member, approver)
 	want(err, commands.OwnClaim)
+	_, err = w.s.AssignOwner(ctx, who(requester), "acme", member, ownerUser)
+	want(err, commands.ClaimWaits)
+	if _, err = w.s.ConfirmOwner(ctx, who(second), "acme", member, approver); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.s.InstructMFA(ctx, who(requester), "billing"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.s.InstructMFA(ctx, who(requester), "billing")
+	want(err, commands.ToldAlready)
+	w.at(func() { w.broken["channel"] = true })
+	_, err = w.s.RequestDeactivate(ctx, who(requester), ask(lab, keyTwo))
+	want(err, commands.ChannelShared)
+	w.at(func() { w.broken["channel"] = false })
 	_, err = w.s.InstructMFA(ctx, who(requester), "lab")
 	want(err, commands.NobodyToTell)
 	w.at(func() { w.accounts[member].attached = true })
