@@ -186,7 +186,7 @@ func (a *App) begin(ctx context.Context) error {
 	if back > 0 {
 		a.o.Log.InfoContext(ctx, "items that had been put aside are tried again", "count", back)
 	}
-	if err := a.service.Sweep(ctx); err != nil {
+	if err = a.service.Sweep(ctx); err != nil {
 		return err
 	}
 	last, err := a.store.LastRun(ctx)

@@ -84,6 +84,9 @@ func upper(c byte) byte {
 	return c
 }
 
+// signs are what the credentials of AWS are made of.
+const signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/+"
+
 // glyphs reads text as a person who copies a credential out of it would.
 func glyphs(s string) []glyph {
 	gs := make([]glyph, 0, len(s))
@@ -96,9 +99,10 @@ func glyphs(s string) []glyph {
 		if r >= '\uff01' && r <= '\uff5e' { // full width
 			r -= 0xfee0
 		}
+		i := strings.IndexRune(signs, r)
 		switch {
-		case r < unicode.MaxASCII && (keyByte(upper(byte(r))) || r == '/' || r == '+'):
-			g.c = byte(r)
+		case i >= 0:
+			g.c = signs[i]
 		case unicode.IsSpace(r) || unicode.In(r, unicode.Pd) || strings.ContainsRune("_.,:;|*~`'\"·", r):
 			apart = true
 			continue

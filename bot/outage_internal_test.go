@@ -55,8 +55,7 @@ func TestWhoGaveUpBlamesNobody(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	var o *outage
-	if errors.As(blame(ctx, slack.StatusCodeError{Code: 503}), &o) {
+	if _, blamed := errors.AsType[*outage](blame(ctx, slack.StatusCodeError{Code: 503})); blamed {
 		t.Error("an outage was seen by somebody who had given up")
 	}
 }

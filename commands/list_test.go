@@ -30,7 +30,8 @@ func TestTwelveDigitsAreAnIdWhateverAccountsAreNamed(t *testing.T) {
 	}
 	_, err := w.s.InstructMFA(t.Context(), who(requester), string(member))
 	w.wantRefusal(err, commands.UnknownAccount)
-	if v, err := w.s.AccountAt(t.Context(), who(requester), "acme", lab); err != nil || v.Look.Evidence.Account.ID != lab {
+	v, err := w.s.AccountAt(t.Context(), who(requester), "acme", lab)
+	if err != nil || v.Look.Evidence.Account.ID != lab {
 		t.Errorf("a button shows %q, %v", v.Look.Evidence.Account.ID, err)
 	}
 	_, err = w.s.AccountAt(t.Context(), who(requester), "acme", member)

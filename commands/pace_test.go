@@ -29,10 +29,10 @@ func often(t *testing.T, most int, do func(i int) error) int {
 
 func TestNobodyFillsTheQueueAlone(t *testing.T) {
 	t.Parallel()
-	many := func(w *world, n int) posture.AccountID { return posture.AccountID(fmt.Sprintf("5%011d", n)) }
+	many := func(n int) posture.AccountID { return posture.AccountID(fmt.Sprintf("5%011d", n)) }
 	for name, do := range map[string]func(w *world, i int) error{
 		"by naming owners": func(w *world, i int) error {
-			_, err := w.s.AssignOwner(w.t.Context(), who(ownerUser), "acme", many(w, i), approver)
+			_, err := w.s.AssignOwner(w.t.Context(), who(ownerUser), "acme", many(i), approver)
 			return err
 		},
 		"by asking and cancelling": func(w *world, _ int) error {
@@ -53,7 +53,7 @@ func TestNobodyFillsTheQueueAlone(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			for i := range 100 {
-				id := many(w, i)
+				id := many(i)
 				w.accounts[id] = &account{
 					Account: posture.Account{ID: id, Source: "acme", Partition: "aws", Name: fmt.Sprint("x", i), State: posture.StateActive, Role: posture.RoleMember},
 					means:   commands.Ways{Deactivate: remediation.MeansOrganization, Delete: remediation.MeansOrganization}, mfa: true, password: true, intact: true,
