@@ -55,7 +55,7 @@ type shelf struct {
 
 const stretch = 2048
 
-// leaf is the stored hash of record seq. near is the next record to be read; reading ahead pays only there.
+// leaf is the stored hash of record seq. Reading ahead pays only at near, the next record to be read.
 func (s *shelf) leaf(seq, near int64) (h Hash, ok bool, err error) {
 	index := tlog.StoredHashIndex(0, seq)
 	if seq >= near && seq-near < stretch {

@@ -63,7 +63,7 @@ func (s *session) reads(read func(context.Context) error, attached bool) func(co
 	}
 }
 
-// attach blocks the root user of an account. already is true when the policy was attached before the call: somebody else
+// attach blocks the root user of an account. It returns already when the policy was attached before the call: somebody else
 // came between the reading and it.
 func (r *reach) attach(ctx context.Context, cfg aws.Config, account posture.AccountID) (id string, already bool, err error) {
 	out, err := organizations.NewFromConfig(once(cfg)).AttachPolicy(ctx, &organizations.AttachPolicyInput{

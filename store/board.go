@@ -69,10 +69,10 @@ func (o Occurrences) Claim(ctx context.Context, schedule string, at time.Time, i
 	}
 	first, err := write(ctx, o.Store, func(ctx context.Context, q session) (bool, error) {
 		// The column "skipped" is of a rule that there no longer is.
-		n, err := q.exec(ctx, `INSERT INTO occurrence (schedule, occurs_at, skipped) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING`,
+		n, failed := q.exec(ctx, `INSERT INTO occurrence (schedule, occurs_at, skipped) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING`,
 			schedule, micros(at))
-		if err != nil || n == 0 {
-			return false, err
+		if failed != nil || n == 0 {
+			return false, failed
 		}
 		return true, upsert(ctx, q, r)
 	})
