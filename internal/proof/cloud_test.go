@@ -43,7 +43,7 @@ var theCloud *cloud
 func startCloud(doors map[string][2]string) (*cloud, error) {
 	c := &cloud{free: make(chan int, places)}
 	c.server = httptest.NewUnstartedServer(c)
-	c.server.Config.IdleTimeout = time.Second // each edge that is made anew leaves its connections open
+	c.server.Config.IdleTimeout = 3 * time.Second // each edge that is made anew leaves its connections open
 	c.server.Start()
 	dir, err := os.MkdirTemp("", "rootcheck-proof")
 	if err != nil {

@@ -106,11 +106,13 @@ func (l *lives) live(t *testing.T) {
 			for d := range queue {
 				t.Run(fmt.Sprintf("%d/%s", i, d), func(t *testing.T) {
 					one := newLife(newWorld(t, l.d.copy(t, l.scanned)), d.plan)
+					defer func() {
+						crashes.Add(int64(one.crashes))
+						if t.Failed() {
+							failed.Add(1)
+						}
+					}()
 					one.live(d.deaths...)
-					crashes.Add(int64(one.crashes))
-					if t.Failed() {
-						failed.Add(1)
-					}
 				})
 			}
 		})

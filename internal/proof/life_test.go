@@ -93,6 +93,10 @@ func (l *life) press(p *process) error {
 	if err != nil {
 		return err
 	}
+	if len(all) > 0 && slices.Contains(l.ends, all[0].State) {
+		l.clock.advance(3 * time.Minute) // the block is still to be taken off
+		return nil
+	}
 	if len(all) == 0 || all[0].State.Ended() {
 		asked, failed := p.s.RequestDeactivate(p.ctx, who(requester), commands.Ask{
 			Source: l.source, Account: l.account, Key: l.nameOf(p), TypedAccount: string(l.account), TypedKey: l.id[len(l.id)-4:], Reason: "nobody needs it",
