@@ -10,6 +10,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,7 +226,7 @@ func (b *Bot) recovered(ctx context.Context, what string) {
 
 // voice is the one for a locale; the channel's for an empty one.
 func (b *Bot) voice(locale string) voice {
-	return b.say.speak(or(locale, b.ws.cfg.Locale), b.ws.cfg.Now())
+	return b.say.speak(cmp.Or(locale, b.ws.cfg.Locale), b.ws.cfg.Now())
 }
 
 // tongueFor is how long a person's locale and name are believed.

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -244,9 +245,9 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 		created = v.day(k.Key.Created) + " · " + v.say("time.old", arg{"Span": v.span(v.now.Sub(k.Key.Created))})
 	}
 	pairs := []string{v.say("key.status"), status, v.say("key.created"), created, v.say("key.used"), lastUse(v, k.Key)}
-	shut, del := or(k.Deactivate, remediation.MeansNone), or(k.Delete, remediation.MeansNone)
+	shut, del := cmp.Or(k.Deactivate, remediation.MeansNone), cmp.Or(k.Delete, remediation.MeansNone)
 	if k.Open != nil {
-		del = or(k.Open.DeleteMeans, remediation.MeansNone)
+		del = cmp.Or(k.Open.DeleteMeans, remediation.MeansNone)
 	}
 	if k.Open == nil && k.Key.Status != posture.KeyInactive {
 		pairs = append(pairs, v.say("key.means"), v.say("means."+string(shut)+".short"))

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func (w *Workspace) Person(ctx context.Context, id string) (commands.Person, err
 	}
 	ours := u.TeamID == w.who.Team || slices.Contains(u.Enterprise.Teams, w.who.Team)
 	return commands.Person{
-		User: u.ID, Team: u.TeamID, Email: u.Profile.Email, Name: or(u.RealName, u.Name), Locale: u.Locale, Deleted: u.Deleted,
+		User: u.ID, Team: u.TeamID, Email: u.Profile.Email, Name: cmp.Or(u.RealName, u.Name), Locale: u.Locale, Deleted: u.Deleted,
 		Bot:   u.IsBot || u.IsWorkflowBot || u.IsConnectorBot || u.ID == "USLACKBOT",
 		Guest: u.IsRestricted || u.IsUltraRestricted, Outside: u.IsStranger || !ours,
 	}, nil

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -108,7 +109,7 @@ func ownerBlocks(v voice, a commands.AccountView) []slack.Block {
 	var buttons []*slack.ButtonBlockElement
 	var lines []string
 	if o.Claim != "" {
-		lines = append(lines, v.say("owner.claimed", arg{"Who": user(o.Claim), "By": user(or(o.ClaimBy, o.Claim))}))
+		lines = append(lines, v.say("owner.claimed", arg{"Who": user(o.Claim), "By": user(cmp.Or(o.ClaimBy, o.Claim))}))
 		buttons = append(buttons, button(actOwnerYes, place{acc.Source, acc.ID, o.Claim}.value(), v.say("button.owner_yes"),
 			v.say("about.owner_yes", arg{"Account": name})))
 	}
@@ -155,12 +156,4 @@ func missingMFA(a commands.AccountView) bool {
 	return slices.ContainsFunc(a.Look.Findings, func(f posture.Finding) bool {
 		return f.Status == posture.Failed && (f.Control == posture.RootMFA || f.Control == posture.RootHardwareMFA || f.Control == posture.RootBackupMFA)
 	})
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -220,7 +221,7 @@ func pendingAct(r remediation.Request) (remediation.Act, remediation.Means) {
 	acts := map[remediation.State]remediation.Act{
 		remediation.ReactivateRequested: remediation.ActReactivate, remediation.LiftRequested: remediation.ActLift,
 	}
-	return or(acts[r.State], remediation.ActDeactivate), r.Means
+	return cmp.Or(acts[r.State], remediation.ActDeactivate), r.Means
 }
 
 // confirm is the second confirmation: the same consequence that the requester read, with the facts of this moment.

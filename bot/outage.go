@@ -95,3 +95,75 @@ func (w *Workspace) silent() time.Time {
 	}
 	return w.down.since
 }
+
+// code is the error that Slack named, or "".
+func code(err error) string {
+	if named, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
+		return named.Err
+	}
+	return ""
+}
+
+// again makes a call that does no harm twice: it waits as long as Slack asks, and tries again what broke on the way.
+func (w *Workspace) again(ctx context.Context, call func(context.Context) error) error {
+	const tries = 4
+	for i := 1; ; i++ {
+		err := call(ctx)
+		wait, retry := retryAfter(err, i)
+		if !retry || i == tries {
+			return blame(ctx, err)
+		}
+		if e := pause(ctx, wait); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+}
+
+// once makes a call whose effect would be seen twice. Only an answer that says that nothing was done is tried again.
+func (w *Workspace) once(ctx context.Context, call func(context.Context) error) error {
+	for i := 1; ; i++ {
+		err := call(ctx)
+		var limited *slack.RateLimitedError
+		if !errors.As(err, &limited) || i == 3 || limited.RetryAfter > maxPatience {
+			return blame(ctx, err)
+		}
+		if e := pause(ctx, limited.RetryAfter); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+}
+
+// maxPatience is how long a call waits for Slack's limit in place. What must wait longer goes back to the queue.
+const maxPatience = 30 * time.Second
+
+func retryAfter(err error, try int) (time.Duration, bool) {
+	var limited *slack.RateLimitedError
+	var status slack.StatusCodeError
+	var broken net.Error
+	backOff := time.Duration(1<<try) * 100 * time.Millisecond
+	switch {
+	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return 0, false
+	case errors.As(err, &limited):
+		return limited.RetryAfter, limited.RetryAfter <= maxPatience
+	case errors.As(err, &status):
+		return backOff, status.Code >= 500
+	case errors.As(err, &broken):
+		return backOff, true
+	case code(err) != "":
+		return backOff, code(err) == "internal_error" || code(err) == "fatal_error" || code(err) == "service_unavailable"
+	default:
+		return backOff, true // a body that is no JSON
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

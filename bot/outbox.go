@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -229,12 +230,12 @@ func (b *Bot) alarm(ctx context.Context, l commands.Lease, w commands.Work) erro
 
 func alarm(v voice, a commands.AccountView, r remediation.Request, n remediation.Note) message {
 	acc := a.Look.Evidence.Account
-	name := or(outside(acc.Label(), nameLength).plain(), string(r.Account))
+	name := cmp.Or(outside(acc.Label(), nameLength).plain(), string(r.Account))
 	open := button(actShow, place{r.Source, r.Account, ""}.value(), v.say("button.show"), v.say("about.show", arg{"Account": fit(name, 40)}))
 	return newMessage(v, []slack.Block{
 		heading(v.say("alarm.title", arg{"Account": name})),
 		small(accountName(r.Account), keyName(v, r.Key)),
-		paraWith(note(v, r, or(n, r.Note)), open),
+		paraWith(note(v, r, cmp.Or(n, r.Note)), open),
 	})
 }
 
@@ -247,7 +248,7 @@ func (b *Bot) writeOwner(ctx context.Context, l commands.Lease, w commands.Work)
 	if err != nil {
 		return fmt.Errorf("view account %s: %w", w.Account, err)
 	}
-	to := or(w.User, a.Owner.User)
+	to := cmp.Or(w.User, a.Owner.User)
 	if to == "" {
 		return nil
 	}
@@ -320,7 +321,7 @@ func (b *Bot) postDigest(ctx context.Context, l commands.Lease) (commands.Change
 	if err != nil {
 		return commands.Change{}, err
 	}
-	key := "digest/" + or(w.Occurrence, l.Key)
+	key := "digest/" + cmp.Or(w.Occurrence, l.Key)
 	d, err := b.verbs.Digest(ctx, b.ws.cfg.Now())
 	if err != nil {
 		return commands.Change{}, fmt.Errorf("draw the digest: %w", err)
@@ -399,7 +400,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 	}
 	blocks := []slack.Block{para(v.say(id, arg{
 		"By": user(w.By), "Who": user(w.User), "Account": where, "Reason": quote(w.Reason), "Count": w.Count,
-		"What": "`" + outside(or(w.What, string(w.Notice)), troubleLength).mrkdwn() + "`",
+		"What": "`" + outside(cmp.Or(w.What, string(w.Notice)), troubleLength).mrkdwn() + "`",
 	}))}
 	if w.Notice == commands.NoticePaused && w.Count > 0 {
 		blocks = append(blocks, para(v.say("pause.flying", arg{"Count": w.Count})))

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/slack-go/slack"
@@ -26,7 +27,7 @@ func mfaDM(v voice, a commands.AccountView, channel string) message {
 	name := outside(acc.Label(), nameLength)
 	blocks := []slack.Block{
 		heading(v.say("dm.title", arg{"Account": outside(acc.Label(), nameLength).plain()})),
-		small("`"+string(acc.ID)+"`", v.say("dm.how."+or(string(o.How), "claim"))),
+		small("`"+string(acc.ID)+"`", v.say("dm.how."+cmp.Or(string(o.How), "claim"))),
 	}
 	switch {
 	case o.Stage == commands.OwnerFinished:
@@ -90,7 +91,7 @@ func steps(v voice, a commands.AccountView) string {
 	lines := []string{sign, v.say("steps.credentials"), v.say("steps.assign")}
 	device := a.Owner.Device
 	if device == "virtual" {
-		lines = append([]string{v.say("steps.install." + or(a.Owner.System, "any"))}, lines...)
+		lines = append([]string{v.say("steps.install." + cmp.Or(a.Owner.System, "any"))}, lines...)
 	}
 	for i := 1; v.has("steps." + device + "." + itoa(i)); i++ {
 		lines = append(lines, v.say("steps."+device+"."+itoa(i)))
@@ -178,7 +179,7 @@ func alone(s remediation.Step) string {
 func keyDM(v voice, a commands.AccountView, r remediation.Request, channel string) message {
 	acc := a.Look.Evidence.Account
 	steps := map[remediation.State]string{remediation.AwaitingOwnerDelete: "delete", remediation.Reactivating: "reactivate"}
-	step := or(steps[r.State], "deactivate")
+	step := cmp.Or(steps[r.State], "deactivate")
 	blocks := []slack.Block{
 		heading(v.say("dm.key.title."+step, arg{"Account": outside(acc.Label(), nameLength).plain()})),
 		small("`"+string(acc.ID)+"`", keyName(v, r.Key)),

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,7 +74,7 @@ func (b *Bot) interaction(ctx context.Context, e envelope, c *call) error {
 	if err := json.Unmarshal(e.Payload, &i); err != nil {
 		return fmt.Errorf("read an interaction: %w", err)
 	}
-	c.actor = commands.Actor{User: i.User.ID, Team: or(i.User.TeamID, i.Team.ID), Channel: or(i.Channel.ID, i.Container.ChannelID)}
+	c.actor = commands.Actor{User: i.User.ID, Team: cmp.Or(i.User.TeamID, i.Team.ID), Channel: cmp.Or(i.Channel.ID, i.Container.ChannelID)}
 	c.channel, c.response, c.trigger = c.actor.Channel, i.ResponseURL, i.TriggerID
 	if !b.ours(i.APIAppID) {
 		b.sayTo(ctx, *c, c.v.say("answer.foreign"))
@@ -145,7 +146,7 @@ func (b *Bot) action(ctx context.Context, c call, i slack.InteractionCallback) {
 		b.refuse(ctx, c, b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), commands.UnknownButton))
 		return
 	}
-	err := do(ctx, c, or(a.Value, a.SelectedOption.Value))
+	err := do(ctx, c, cmp.Or(a.Value, a.SelectedOption.Value))
 	if u, ok := errors.AsType[*unheard](err); ok {
 		err = b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), u.code)
 	}

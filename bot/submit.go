@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -55,7 +56,7 @@ func typed(s *slack.ViewState) map[string]string {
 	}
 	for block, elements := range s.Values {
 		for _, e := range elements {
-			fields[block] = strings.TrimSpace(or(e.Value, or(e.SelectedUser, e.SelectedOption.Value)))
+			fields[block] = strings.TrimSpace(cmp.Or(e.Value, cmp.Or(e.SelectedUser, e.SelectedOption.Value)))
 		}
 	}
 	return fields
@@ -82,7 +83,7 @@ func (b *Bot) submit(ctx context.Context, c call, callback string, ref reference
 	case formLift:
 		r, err = b.verbs.RequestLift(ctx, c.actor, ref.Request, ref.Version, reason)
 	case formConfirm:
-		r, err = b.verbs.Confirm(ctx, c.actor, ref.Request, ref.Version, or(key, ask.TypedAccount))
+		r, err = b.verbs.Confirm(ctx, c.actor, ref.Request, ref.Version, cmp.Or(key, ask.TypedAccount))
 	case formReject:
 		r, err = b.verbs.Reject(ctx, c.actor, ref.Request, ref.Version, reason)
 	case formMute:

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,63 +13,6 @@ import (
 	"github.com/slack-go/slack"
 	"golang.org/x/time/rate"
 )
-
-// Config says which workspace and channel, and how to reach them.
-type Config struct {
-	BotToken string // xoxb-…
-	AppToken string // xapp-…, with connections:write
-	APIURL   string // empty: Slack's own; otherwise the base of another server, such as http://127.0.0.1:8484/slack/api/
-	Channel  string // id of the channel in which the cards stand
-	Locale   string // of what is said in the channel, such as "ko-KR"; empty: English
-
-	Sockets int           // open at the same time; 0: two
-	Stagger time.Duration // between the first openings of two sockets; 0: a second
-	Workers int           // envelopes handled at the same time; 0: eight
-	HTTP    *http.Client  // nil: one with a time-out of 15 s
-
-	Now   func() time.Time // the clock that people read
-	NewID func() string    // for the ids by which a person's trouble is found in the log
-	Log   *slog.Logger
-}
-
-// SetupError is a setting or a right that is missing. Its text is one sentence that names the fix and holds no secret.
-type SetupError struct{ Sentence string }
-
-func (e *SetupError) Error() string { return e.Sentence }
-
-func (c *Config) fill() error {
-	if !strings.HasPrefix(c.BotToken, "xoxb-") {
-		return &SetupError{"SLACK_BOT_TOKEN is not a bot token: copy the one that begins with xoxb- from OAuth & Permissions"}
-	}
-	if !strings.HasPrefix(c.AppToken, "xapp-") {
-		return &SetupError{"SLACK_APP_TOKEN is not an app-level token: create one that begins with xapp- under Basic Information, with the scope connections:write"}
-	}
-	if !slackID(c.Channel, "CG") {
-		return &SetupError{"channel is not the id of a channel: copy it from the channel's details, it begins with C"}
-	}
-	if c.Now == nil || c.NewID == nil {
-		return errors.New("build the Slack edge: no clock or no source of ids was given")
-	}
-	if c.APIURL == "" {
-		c.APIURL = slack.APIURL
-	}
-	if u, err := url.Parse(c.APIURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return &SetupError{"SLACK_API_URL is not an address: it looks like https://slack.com/api/"}
-	}
-	if !strings.HasSuffix(c.APIURL, "/") {
-		c.APIURL += "/"
-	}
-	c.Sockets = or(c.Sockets, 2)
-	c.Stagger = or(c.Stagger, time.Second)
-	c.Workers = or(c.Workers, 8)
-	if c.HTTP == nil {
-		c.HTTP = &http.Client{Timeout: 15 * time.Second}
-	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	return nil
-}
 
 // Identity is who the bot is, as auth.test says.
 type Identity struct {
@@ -147,78 +88,6 @@ func (w *Workspace) checkChannel(ctx context.Context) error {
 		return &SetupError{"channel " + w.cfg.Channel + " is archived: choose another or unarchive it"}
 	}
 	return nil
-}
-
-// code is the error that Slack named, or "".
-func code(err error) string {
-	if named, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
-		return named.Err
-	}
-	return ""
-}
-
-// again makes a call that does no harm twice: it waits as long as Slack asks, and tries again what broke on the way.
-func (w *Workspace) again(ctx context.Context, call func(context.Context) error) error {
-	const tries = 4
-	for i := 1; ; i++ {
-		err := call(ctx)
-		wait, retry := retryAfter(err, i)
-		if !retry || i == tries {
-			return blame(ctx, err)
-		}
-		if e := pause(ctx, wait); e != nil {
-			return errors.Join(err, e)
-		}
-	}
-}
-
-// once makes a call whose effect would be seen twice. Only an answer that says that nothing was done is tried again.
-func (w *Workspace) once(ctx context.Context, call func(context.Context) error) error {
-	for i := 1; ; i++ {
-		err := call(ctx)
-		var limited *slack.RateLimitedError
-		if !errors.As(err, &limited) || i == 3 || limited.RetryAfter > maxPatience {
-			return blame(ctx, err)
-		}
-		if e := pause(ctx, limited.RetryAfter); e != nil {
-			return errors.Join(err, e)
-		}
-	}
-}
-
-// maxPatience is how long a call waits for Slack's limit in place. What must wait longer goes back to the queue.
-const maxPatience = 30 * time.Second
-
-func retryAfter(err error, try int) (time.Duration, bool) {
-	var limited *slack.RateLimitedError
-	var status slack.StatusCodeError
-	var broken net.Error
-	backOff := time.Duration(1<<try) * 100 * time.Millisecond
-	switch {
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return 0, false
-	case errors.As(err, &limited):
-		return limited.RetryAfter, limited.RetryAfter <= maxPatience
-	case errors.As(err, &status):
-		return backOff, status.Code >= 500
-	case errors.As(err, &broken):
-		return backOff, true
-	case code(err) != "":
-		return backOff, code(err) == "internal_error" || code(err) == "fatal_error" || code(err) == "service_unavailable"
-	default:
-		return backOff, true // a body that is no JSON
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // turn waits until the channel may be posted to: Slack takes about one message per second and channel.

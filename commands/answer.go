@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -361,5 +362,5 @@ func stepOf(st remediation.State) remediation.Act {
 		remediation.ReactivateRequested: remediation.ActReactivate,
 		remediation.LiftRequested:       remediation.ActLift, remediation.Lifted: remediation.ActLift,
 	}
-	return or(waiting[st], or(remediation.ActOf(st), remediation.ActDelete))
+	return cmp.Or(waiting[st], cmp.Or(remediation.ActOf(st), remediation.ActDelete))
 }

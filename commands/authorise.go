@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -323,7 +324,7 @@ type subject struct {
 // nothing was done that would need the record.
 func (s *Service) refused(ctx context.Context, a Actor, about subject, r *Refusal) error {
 	e := audit.Event{
-		At: s.d.Now(), Actor: audit.User(or(a.User, "unknown"), a.Team), Action: audit.RemediationRefused,
+		At: s.d.Now(), Actor: audit.User(cmp.Or(a.User, "unknown"), a.Team), Action: audit.RemediationRefused,
 		Outcome: audit.OutcomeRefused, Reason: string(r.Code), Source: about.source, Account: string(about.account),
 		Key: handle(about.key), Detail: map[string]string{"act": about.act},
 	}

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -312,7 +313,7 @@ func (s *Service) Find(ctx context.Context, a Actor, words string) (Found, error
 	if err != nil || found.Total > 0 || found.First {
 		return Found{List: found}, err
 	}
-	no.Args["nearest"] = or(found.Nearest, no.Args["nearest"])
+	no.Args["nearest"] = cmp.Or(found.Nearest, no.Args["nearest"])
 	return Found{}, s.refused(ctx, a, subject{act: ActLook}, no)
 }
 

@@ -123,7 +123,7 @@ func (c Scanner) Scan(ctx context.Context, sources []string, expected int, to Si
 	if c.Pauses == nil {
 		c.Pauses = Pauses()
 	}
-	s := &scanning{c: c, to: to, gate: newGate(c.Concurrency), began: c.Now(), named: make([]map[uint64]struct{}, len(sources))}
+	s := &scanning{c: c, to: to, throttle: newThrottle(c.Concurrency), began: c.Now(), named: make([]map[uint64]struct{}, len(sources))}
 	s.at.Expected = expected
 	ended, err := s.first(ctx, sources)
 	if err != nil {
@@ -171,10 +171,10 @@ type waiter struct {
 
 // scanning is one scan in progress.
 type scanning struct {
-	c     Scanner
-	to    Sink
-	gate  *gate
-	began time.Time
+	c        Scanner
+	to       Sink
+	throttle *throttle
+	began    time.Time
 
 	mu     sync.Mutex // also keeps the sink's calls one at a time
 	at     Progress
@@ -269,13 +269,13 @@ func (s *scanning) pass(ctx context.Context, accounts iter.Seq[waiter], last boo
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for w := range accounts {
-		ticket, err := s.gate.enter(ctx)
+		ticket, err := s.throttle.enter(ctx)
 		if err != nil {
 			break
 		}
 		wg.Go(func() {
 			e := s.c.Looker.Inspect(ctx, w.account)
-			s.gate.leave(ticket, isThrottled(e))
+			s.throttle.leave(ticket, isThrottled(e))
 			if ctx.Err() != nil {
 				return
 			}

@@ -11,6 +11,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,11 +106,11 @@ func New(c Config, d Deps) (*Service, error) {
 	if !c.Policy.TwoPerson && !c.Approvers.empty() && (len(c.Approvers.Users) != 1 || len(c.Approvers.Groups) != 0) {
 		return nil, errors.New("two_person: false needs exactly one approver: name one user, and no group, under approvers")
 	}
-	c.ActivityWindow = or(c.ActivityWindow, 24*time.Hour)
-	c.Reminder = or(c.Reminder, 24*time.Hour)
-	c.EscalateAfter = or(c.EscalateAfter, 2)
-	c.Concurrency = or(c.Concurrency, DefaultConcurrency)
-	c.CardsPerHour = or(c.CardsPerHour, 20)
+	c.ActivityWindow = cmp.Or(c.ActivityWindow, 24*time.Hour)
+	c.Reminder = cmp.Or(c.Reminder, 24*time.Hour)
+	c.EscalateAfter = cmp.Or(c.EscalateAfter, 2)
+	c.Concurrency = cmp.Or(c.Concurrency, DefaultConcurrency)
+	c.CardsPerHour = cmp.Or(c.CardsPerHour, 20)
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -128,10 +129,10 @@ func (d Deps) check() error {
 	return nil
 }
 
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
+// Handlers are the verbs' own kinds of work, for [NewWorker].
+func (s *Service) Handlers() map[string]Handler {
+	return map[string]Handler{
+		KindAct: s.act, KindRead: s.read, KindRelease: s.release, KindLapse: s.lapse, KindRescan: s.rescan,
+		KindScan: s.scan, KindRemind: s.remind, KindOwners: s.owners, KindUnits: s.units,
 	}
-	return v
 }
