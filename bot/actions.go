@@ -64,15 +64,15 @@ func (b *Bot) actions() map[string]func(context.Context, call, string) error {
 	}
 }
 
-// unheard is what was clicked on something that is not known. The edge finds it out before any verb is asked, so that it
-// is put on record by whoever answers.
-type unheard struct{ code commands.RefusalCode }
+// unknownError is a click on what the store does not have. No verb has seen the click, so its refusal is recorded where it
+// is answered.
+type unknownError struct{ code commands.RefusalCode }
 
-func (u *unheard) Error() string { return "nothing of that name is known: " + string(u.code) }
+func (u *unknownError) Error() string { return "nothing of that name is known: " + string(u.code) }
 
-func unknownAccount() error { return &unheard{commands.UnknownAccount} }
+func unknownAccount() error { return &unknownError{commands.UnknownAccount} }
 
-func unknownRequest() error { return &unheard{commands.UnknownRequest} }
+func unknownRequest() error { return &unknownError{commands.UnknownRequest} }
 
 // onPlace reads a value that names an account.
 func (b *Bot) onPlace(do func(context.Context, call, place) error) func(context.Context, call, string) error {
@@ -131,7 +131,7 @@ func (b *Bot) onKey(act string, draw func(form) slack.ModalViewRequest) func(con
 		}
 		if !pre.Present {
 			b.redrawCard(ctx, p)
-			return &unheard{commands.UnknownKey}
+			return &unknownError{commands.UnknownKey}
 		}
 		f := form{v: c.v, preview: pre, ref: reference{Source: p.Source, Account: p.Account, What: p.What}}
 		b.openLive(ctx, c, f, draw)

@@ -51,8 +51,8 @@ func (b *Bot) Handlers() map[string]commands.Handler {
 
 func cardKey(p place) string { return "card/" + p.Source + "/" + string(p.Account) }
 
-// The channel pending is that of a message that is about to be posted, as the board has it. Found by a later attempt it means
-// that nobody knows whether the message was posted.
+// pending stands for a message's channel from just before it is posted until Slack has answered. An attempt that finds it
+// cannot know whether the message was posted.
 const pending = "pending"
 
 // where is where a key's message stands. It returns commands.ErrNotFound for one that does not stand anywhere, as far as
@@ -90,8 +90,8 @@ func (b *Bot) show(ctx context.Context, key, channel, thread string, m message, 
 	return b.postNew(ctx, key, channel, thread, m, unsure)
 }
 
-// postNew posts, unless an earlier attempt did. That one is posting is written down before, because Slack has no key by
-// which a second post would be recognized.
+// postNew posts, unless an earlier attempt did. The intent is saved first, because Slack offers no key to recognize a second
+// post by.
 func (b *Bot) postNew(ctx context.Context, key, channel, thread string, m message, unsure bool) (commands.MessageRef, error) {
 	if unsure && channel == b.ws.cfg.Channel {
 		ts, err := b.ws.find(ctx, thread, key)
@@ -187,7 +187,7 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 	return b.refreshKeyDM(ctx, r)
 }
 
-// then is the request as the step left it that is told of. What happened since has lines of its own.
+// then is the request as the step that is told of left it. Later steps have lines of their own.
 func then(w commands.Work, now remediation.Request) remediation.Request {
 	if w.Then == nil || w.Then.ID != now.ID {
 		return now

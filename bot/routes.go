@@ -147,7 +147,7 @@ func (b *Bot) action(ctx context.Context, c call, i slack.InteractionCallback) {
 		return
 	}
 	err := do(ctx, c, cmp.Or(a.Value, a.SelectedOption.Value))
-	if u, ok := errors.AsType[*unheard](err); ok {
+	if u, ok := errors.AsType[*unknownError](err); ok {
 		err = b.verbs.Refuse(ctx, c.actor, verb(a.ActionID), u.code)
 	}
 	b.refuse(ctx, c, err)

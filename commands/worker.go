@@ -62,7 +62,7 @@ type crew struct {
 	nudge chan struct{}
 }
 
-// crews parts alarms, what else is said in Slack, and everything else. A kind that is nobody's is no crew.
+// crews splits the kinds in three: alarms, what else is said in Slack, and the rest. A part without kinds gets no crew.
 func crews(kinds []string) []*crew {
 	var parts [3][]string
 	for _, k := range kinds {
