@@ -42,7 +42,7 @@ func TestTheBotIsKilledAgainAndAgainWhilePeopleClick(t *testing.T) {
 	if !full() {
 		t.Skip("SKIPPED: kills the real binary three hundred times; set ROOTCHECK_PROOF=full")
 	}
-	const kills, keys, blocked = 300, 80, 16
+	const kills, keys, blocked = 300, 80, 10
 	k := &killing{
 		world: newWorld(t, newClock(-8*24*time.Hour-2*time.Hour), awssim.Config{Accounts: 40 + 2*keys, CallLog: 1 << 20, Seed: 7}, killSettings),
 		books: &books{}, keys: map[string]seized{},
@@ -295,7 +295,7 @@ func (k *killing) round(i int) {
 	if i%4 == 1 {
 		ok(k.t, k.slack.Inject(slacksim.Fault{Kind: []string{"broadcast", "duplicate"}[i/4%2], For: time.Second}))
 	}
-	life := time.NewTimer(time.Duration(random.IntN(1200)) * time.Millisecond)
+	life := time.NewTimer(time.Duration(random.IntN(800)) * time.Millisecond)
 	<-life.C
 	if !p.alive() {
 		k.t.Fatalf("the bot ended by itself, with status %d:\n%s", p.status, p.out.String())
