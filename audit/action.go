@@ -11,26 +11,27 @@ type Action string
 
 // One key's way from requested to verified.
 const (
-	RemediationRequested   Action = "remediation.requested"    // somebody asked; To says for what
-	RemediationConfirmed   Action = "remediation.confirmed"    // an approver gave a second confirmation
-	RemediationRejected    Action = "remediation.rejected"     // an approver said no
-	RemediationCancelled   Action = "remediation.cancelled"    // the requester or an approver withdrew it
-	RemediationExpired     Action = "remediation.expired"      // nobody confirmed in time
-	RemediationRefused     Action = "remediation.refused"      // a rule or a gate said no; Reason says which
-	RemediationInstructed  Action = "remediation.instructed"   // the owner was sent the console's steps
-	RemediationAttempted   Action = "remediation.attempted"    // a call that changes AWS is about to be made
-	RemediationDeactivated Action = "remediation.deactivated"  // read back: inactive, or the root user blocked
-	RemediationDeleted     Action = "remediation.deleted"      // the key was deleted
-	RemediationVerified    Action = "remediation.verified"     // two clean reads after the deletion
-	RemediationFailed      Action = "remediation.failed"       // the call certainly had no effect
-	RemediationUncertain   Action = "remediation.uncertain"    // whether the call had an effect is not known yet
-	RemediationReconciled  Action = "remediation.reconciled"   // AWS was read to learn what an uncertain call did
-	RemediationObserved    Action = "remediation.observed"     // AWS was read, and the watch went on or ended
-	RemediationReactivated Action = "remediation.reactivated"  // the key was seen active again, or its block gone
-	RemediationRestored    Action = "remediation.restored"     // undone on request
-	RemediationAlarmed     Action = "remediation.alarmed"      // something happened during the watch
-	RemediationStale       Action = "remediation.stale"        // the key is no longer what was confirmed
-	RemediationGoneOutside Action = "remediation.gone_outside" // somebody else deleted the key
+	RemediationRequested    Action = "remediation.requested"     // somebody asked; To says for what
+	RemediationConfirmed    Action = "remediation.confirmed"     // an approver gave a second confirmation
+	RemediationRejected     Action = "remediation.rejected"      // an approver said no
+	RemediationCancelled    Action = "remediation.cancelled"     // the requester or an approver withdrew it
+	RemediationExpired      Action = "remediation.expired"       // nobody confirmed in time
+	RemediationRefused      Action = "remediation.refused"       // a rule or a gate said no; Reason says which
+	RemediationInstructed   Action = "remediation.instructed"    // the owner was sent the console's steps
+	RemediationAttempted    Action = "remediation.attempted"     // a call that changes AWS is about to be made
+	RemediationDeactivated  Action = "remediation.deactivated"   // read back: inactive, or the root user blocked
+	RemediationDeleted      Action = "remediation.deleted"       // the key was deleted
+	RemediationVerified     Action = "remediation.verified"      // two clean reads after the deletion
+	RemediationFailed       Action = "remediation.failed"        // the call certainly had no effect
+	RemediationUncertain    Action = "remediation.uncertain"     // whether the call had an effect is not known yet
+	RemediationReconciled   Action = "remediation.reconciled"    // AWS was read to learn what an uncertain call did
+	RemediationAnsweredLate Action = "remediation.answered_late" // an answer came after its attempt was settled by a reading
+	RemediationObserved     Action = "remediation.observed"      // AWS was read, and the watch went on or ended
+	RemediationReactivated  Action = "remediation.reactivated"   // the key was seen active again, or its block gone
+	RemediationRestored     Action = "remediation.restored"      // undone on request
+	RemediationAlarmed      Action = "remediation.alarmed"       // something happened during the watch
+	RemediationStale        Action = "remediation.stale"         // the key is no longer what was confirmed
+	RemediationGoneOutside  Action = "remediation.gone_outside"  // somebody else deleted the key
 )
 
 // The block of an account's root user by the quarantine policy.
@@ -80,7 +81,8 @@ func Actions() []Action {
 	return []Action{
 		RemediationRequested, RemediationConfirmed, RemediationRejected, RemediationCancelled, RemediationExpired,
 		RemediationRefused, RemediationInstructed, RemediationAttempted, RemediationDeactivated, RemediationDeleted,
-		RemediationVerified, RemediationFailed, RemediationUncertain, RemediationReconciled, RemediationObserved, RemediationReactivated,
+		RemediationVerified, RemediationFailed, RemediationUncertain, RemediationReconciled,
+		RemediationAnsweredLate, RemediationObserved, RemediationReactivated,
 		RemediationRestored, RemediationAlarmed, RemediationStale, RemediationGoneOutside,
 		BlockAttached, BlockDetached, BlockFound, BlockLifted, BlockKept,
 		ScanStarted, ScanFinished, DigestPosted, FindingMuted, FindingUnmuted,

@@ -12,7 +12,8 @@ import (
 
 // Read makes the reading that a step decides by. A reading that failed has its Gap set, and nothing else counts.
 func (a *Auditor) Read(ctx context.Context, req remediation.Request) remediation.Facts {
-	f := remediation.Facts{Source: req.Source, Account: req.Account, At: a.cfg.Now()}
+	now := a.cfg.Now()
+	f := remediation.Facts{Source: req.Source, Account: req.Account, Begun: now, At: now}
 	r, ok := find(a.reaches, req.Source)
 	if !ok {
 		return failed(f, posture.Gap{Reason: posture.ReasonUnknown, Fix: "Name the account's source in the settings."})
@@ -41,7 +42,7 @@ func (a *Auditor) Read(ctx context.Context, req remediation.Request) remediation
 }
 
 func failed(f remediation.Facts, g posture.Gap) remediation.Facts {
-	return remediation.Facts{Source: f.Source, Account: f.Account, At: f.At, Gap: &g}
+	return remediation.Facts{Source: f.Source, Account: f.Account, Begun: f.Begun, At: f.At, Gap: &g}
 }
 
 // wantsRootProfile reports whether a reading is worth a use of the root user's own key: for a step that is being asked

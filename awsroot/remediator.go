@@ -72,7 +72,7 @@ func (m *Remediator) Open(ctx context.Context, req remediation.Request, act reme
 	if r.never(req, act) {
 		return nil, ErrNoMeans
 	}
-	s := &session{r: r, req: req, act: act, means: means, now: m.cfg.Now, facts: remediation.Facts{Source: req.Source, Account: req.Account}}
+	s := &session{r: r, req: req, act: act, means: means, now: m.cfg.Now, facts: remediation.Facts{Source: req.Source, Account: req.Account, Begun: m.cfg.Now()}}
 	var err error
 	switch {
 	case means == remediation.MeansRootCredentials && r.src.Account != nil && r.src.Account.RootProfile != "":

@@ -96,7 +96,8 @@ func (m *mints) ours(id string) bool {
 
 var errNoCredentials = errors.New("the answer to AssumeRoot holds no credentials")
 
-// rootKeys lists the root user's keys with their last use. The session's credentials are the root user's: no UserName.
+// rootKeys lists the root user's keys with their last use, and tells AWS's time when it began to. The session's
+// credentials are the root user's: no UserName.
 func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time.Time, err error) {
 	pages := iam.NewListAccessKeysPaginator(c, &iam.ListAccessKeysInput{})
 	for pages.HasMorePages() {
@@ -104,7 +105,9 @@ func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time
 		if err != nil {
 			return nil, told, err
 		}
-		told = serverTime(page.ResultMetadata, told)
+		if told.IsZero() {
+			told = serverTime(page.ResultMetadata, told)
+		}
 		for _, k := range page.AccessKeyMetadata {
 			keys = append(keys, posture.Key{
 				ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: aws.ToTime(k.CreateDate).UTC(),
@@ -116,7 +119,6 @@ func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time
 		if err != nil {
 			return nil, told, err
 		}
-		told = serverTime(used.ResultMetadata, told)
 		if u := used.AccessKeyLastUsed; u != nil && u.LastUsedDate != nil {
 			keys[i].LastUsed = u.LastUsedDate.UTC()
 			keys[i].UsedService, keys[i].UsedRegion = known(u.ServiceName), known(u.Region)

@@ -97,7 +97,7 @@ func TestAnUndoTakesAwayNothingThatTheRecordDoesNotCallOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b = b.Detached()
+	b = b.Detached(w.now())
 	e := audit.Event{At: w.now(), Actor: audit.System("test"), Action: audit.BlockDetached, Outcome: audit.OutcomeDone}
 	if _, err = w.st.Commit(t.Context(), commands.Change{Block: &b, Audit: []audit.Event{e}}); err != nil {
 		t.Fatal(err)

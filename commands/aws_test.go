@@ -121,7 +121,7 @@ func (i inspector) facts(id posture.AccountID) remediation.Facts {
 	defer i.w.mu.Unlock()
 	now := i.w.clock
 	a := i.w.accounts[id]
-	f := remediation.Facts{Source: "acme", Account: id, At: now, AWS: now}
+	f := remediation.Facts{Source: "acme", Account: id, Begun: now, At: now, AWS: now}
 	if a == nil || i.w.broken["read"] {
 		f.Gap = &posture.Gap{Reason: posture.ReasonNoAnswer}
 		return f

@@ -84,11 +84,11 @@ func (s *Service) keepBlock(ctx context.Context, c *Change, before remediation.R
 		}
 	case undone:
 		c.Queue = append(c.Queue, readOthers(b, before.ID, now)...)
-		b = b.Undone(d.Next)
+		b = b.Undone(d.Next, now)
 		c.Audit = append(c.Audit, s.blockEvent(d.Next, audit.BlockDetached, audit.OutcomeDone, e.AWSID))
 	case lifted:
 		c.Queue = append(c.Queue, readOthers(b, before.ID, now)...)
-		b = b.Lifted(d.Next)
+		b = b.Lifted(d.Next, now)
 	case handed:
 		b, _ = b.Release(before.ID)
 		if len(b.Holders) == 0 && !b.Attached {
@@ -205,7 +205,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 func (s *Service) letGo(r remediation.Request, next remediation.Block) Change {
 	if len(next.Holders) == 0 {
 		version := next.Version
-		next = next.Detached() // it was found there, and is nobody's business of ours any more
+		next = next.Detached(s.d.Now()) // it was found there, and is nobody's business of ours any more
 		next.Version = version
 	}
 	e := s.blockEvent(r, audit.RemediationReconciled, audit.OutcomeDone, "")
@@ -270,7 +270,7 @@ func (s *Service) detach(ctx context.Context, l Lease, r remediation.Request, wa
 // detached writes that the block is off. When bumped, next already carries the version to be written.
 func (s *Service) detached(r remediation.Request, next remediation.Block, bumped bool, awsID, why string) Change {
 	version := next.Version
-	next = next.Detached()
+	next = next.Detached(s.d.Now())
 	if bumped {
 		next.Version = version
 	}
@@ -300,7 +300,7 @@ func (s *Service) observe(ctx context.Context, id remediation.RequestID, facts r
 			if err != nil {
 				return e, fmt.Errorf("read the block of %s: %w", r.Account, err)
 			}
-			e.Found = b.Attached && b.Origin == remediation.OriginFound
+			e.Found, e.Since = b.Attached && b.Origin == remediation.OriginFound, b.Changed
 			return e, s.takenOff(ctx, &e, b, r.ID)
 		},
 		with: func(c *Change, before remediation.Request, d remediation.Decision) error {
@@ -314,10 +314,6 @@ func (s *Service) read(ctx context.Context, l Lease) (Change, error) {
 	w, err := l.Work()
 	if err != nil {
 		return Change{}, err
-	}
-	if s.busy(w.Request) {
-		// A call is under way here. It is settled by its own answer, or by this reading a little later.
-		return Change{Queue: []Item{item(l.Key, KindRead, w, s.d.Now().Add(remediation.SettleAfter))}}, nil
 	}
 	r, err := s.d.Ledger.Request(ctx, w.Request)
 	if errors.Is(err, ErrNotFound) || err == nil && r.State.Ended() {

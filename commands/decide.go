@@ -148,8 +148,8 @@ func outcomeOf(a audit.Action) audit.Outcome {
 	special := map[audit.Action]audit.Outcome{
 		audit.RemediationAttempted: audit.OutcomeAttempt,
 		audit.RemediationFailed:    audit.OutcomeFailed,
-		audit.RemediationUncertain: audit.OutcomeUnknown,
-		audit.RemediationRefused:   audit.OutcomeRefused,
+		audit.RemediationUncertain: audit.OutcomeUnknown, audit.RemediationAnsweredLate: audit.OutcomeUnknown,
+		audit.RemediationRefused: audit.OutcomeRefused,
 	}
 	if o, ok := special[a]; ok {
 		return o

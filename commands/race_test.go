@@ -332,7 +332,7 @@ func TestWhoeverNeedsABlockWaitsForTheOneThatIsOnItsWayOff(t *testing.T) {
 	}
 	w.settle()
 	w.wantState(r.ID, remediation.Approved)
-	write(row.Detached())
+	write(row.Detached(w.now()))
 	w.at(func() { w.accounts[member].attached = false })
 	w.pass(time.Minute)
 	w.wantState(r.ID, remediation.Inactive)

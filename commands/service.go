@@ -85,7 +85,6 @@ type Service struct {
 	d   Deps
 
 	mu    sync.Mutex
-	calls map[remediation.RequestID]bool // changing calls under way in this process
 	paces map[paced]*rate.Limiter
 	told  struct{ digest, until time.Time } // up to when that digest told of activity
 }
@@ -114,7 +113,7 @@ func New(c Config, d Deps) (*Service, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: c, d: d, calls: map[remediation.RequestID]bool{}, paces: map[paced]*rate.Limiter{}}, nil
+	return &Service{cfg: c, d: d, paces: map[paced]*rate.Limiter{}}, nil
 }
 
 func (d Deps) check() error {

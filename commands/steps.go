@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +52,6 @@ func (s *Service) act(ctx context.Context, l Lease) (Change, error) {
 	if !r.Current(w.Version) || remediation.ActOf(r.State) == "" {
 		return Change{}, nil // decided otherwise, or begun already: then a reading settles it
 	}
-	if !s.begin(r.ID) {
-		return Change{}, fmt.Errorf("act on request %s: %w", r.ID, errMoved)
-	}
-	defer s.end(r.ID)
 	st := stepper{Service: s, lease: l, r: r, act: remediation.ActOf(r.State)}
 	if meansFor(r, st.act) == remediation.MeansGuided {
 		return Change{}, st.guided(ctx)
@@ -63,29 +60,6 @@ func (s *Service) act(ctx context.Context, l Lease) (Change, error) {
 		return Change{}, err
 	}
 	return Change{}, nil
-}
-
-// begin notes that a changing call of the request is under way in this process, so that no reading settles it meanwhile.
-func (s *Service) begin(id remediation.RequestID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.calls[id] {
-		return false
-	}
-	s.calls[id] = true
-	return true
-}
-
-func (s *Service) end(id remediation.RequestID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.calls, id)
-}
-
-func (s *Service) busy(id remediation.RequestID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls[id]
 }
 
 func meansFor(r remediation.Request, act remediation.Act) remediation.Means {
@@ -201,7 +175,7 @@ func (st *stepper) commitBegin(ctx context.Context, facts remediation.Facts, don
 			if r.Version != st.r.Version {
 				return remediation.Event{}, fmt.Errorf("begin the step of request %s: %w", r.ID, errMoved)
 			}
-			return remediation.Event{Kind: remediation.Begin}, nil
+			return remediation.Event{Kind: remediation.Begin, Facts: facts}, nil
 		},
 		with: func(c *Change, _ remediation.Request, d remediation.Decision) error {
 			if done || !st.overBlock() || st.act != remediation.ActDeactivate || !d.Changed {
@@ -303,6 +277,7 @@ func (st *stepper) settle(ctx context.Context, o Outcome) error {
 func (st *stepper) outcome(ctx context.Context, e remediation.Event, actor audit.Actor) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
 	defer cancel()
+	e.Version = st.r.Version
 	t, err := st.turn(ctx, st.r.ID, turn{
 		lease: &st.lease, done: true, actor: actor,
 		event: func(r remediation.Request) (remediation.Event, error) {
@@ -320,11 +295,22 @@ func (st *stepper) outcome(ctx context.Context, e remediation.Event, actor audit
 			return st.keepBlock(ctx, c, before, d, e)
 		},
 	})
-	if err == nil && t.decision.Refusal != nil {
-		// Somebody settled it by reading AWS. What AWS showed then counts more than what one answer said.
-		st.d.Log.InfoContext(ctx, "outcome came late", "request", string(st.r.ID), "kind", string(e.Kind), "state", string(t.before.State))
+	if errors.Is(err, ErrLeaseLost) || err == nil && t.decision.Refusal != nil {
+		return st.late(ctx, cmp.Or(t.before.State, st.r.State), e, actor)
 	}
 	return err
+}
+
+// late puts an answer on record that came after its step was in other hands, or was settled by reading AWS. What AWS
+// showed then counts more than what one answer said; but that it was said, and under which of AWS's request ids, must not
+// be lost. It needs no lease: it changes nothing.
+func (st *stepper) late(ctx context.Context, found remediation.State, e remediation.Event, actor audit.Actor) error {
+	ev := record(actor, st.d.Now(), found, st.r, e, audit.RemediationAnsweredLate)
+	ev.To = string(found)
+	if _, err := st.d.Ledger.Commit(ctx, Change{Audit: []audit.Event{ev}}); err != nil {
+		return fmt.Errorf("record the late answer to request %s: %w", st.r.ID, err)
+	}
+	return nil
 }
 
 // surroundings are what the gates look at besides the request and AWS, looked up just now. The second result is false

@@ -146,6 +146,7 @@ func TestABlockIsTakenOffOnReactivateAndItsOtherHoldersSeeIt(t *testing.T) {
 	if err != nil || !slices.Equal(b.Holders, []remediation.RequestID{one, two}) {
 		t.Fatalf("holders are %v, %v", b.Holders, err)
 	}
+	w.pass(time.Minute)
 	r := w.request(one)
 	if r, err = w.s.RequestReactivate(t.Context(), who(requester), one, r.Version, "needed"); err != nil {
 		t.Fatal(err)

@@ -31,6 +31,7 @@ type Block struct {
 	Origin   Origin            `json:"origin,omitempty"`
 	Attached bool              `json:"attached"`
 	Since    time.Time         `json:"since,omitzero"`
+	Changed  time.Time         `json:"changed,omitzero"` // when it was last noted to have come on or off; older readings tell nothing of it
 	Holders  []RequestID       `json:"holders,omitempty"`
 	Off      Off               `json:"off,omitzero"`   // how it came off last; forgotten when it is back
 	Kept     bool              `json:"kept,omitempty"` // nobody needs it any more, and it stays because of a key that appeared
@@ -68,6 +69,9 @@ func (b Block) Hold(id RequestID, found bool, now time.Time) Block {
 			b.Origin = OriginFound
 		}
 	}
+	if !b.Attached {
+		b.Changed = now
+	}
 	b.Attached, b.Off, b.Kept = true, Off{}, false
 	if !slices.Contains(b.Holders, id) {
 		b.Holders = append(b.Holders, id)
@@ -96,16 +100,16 @@ func (b Block) Keep(id RequestID) Block {
 }
 
 // Undone records that an undo took the block away from everybody who held it.
-func (b Block) Undone(r Request) Block {
-	b = b.Detached()
+func (b Block) Undone(r Request, now time.Time) Block {
+	b = b.Detached(now)
 	b.Off = Off{With: r.ID, Step: r.Present()}
 	return b
 }
 
 // Lifted records that the block is off for a while. Its holders stay. Whatever is attached meanwhile is not ours: our own
 // comes back with an attempt of its own.
-func (b Block) Lifted(r Request) Block {
-	b.Attached, b.Since, b.Origin = false, time.Time{}, ""
+func (b Block) Lifted(r Request, now time.Time) Block {
+	b.Attached, b.Since, b.Origin, b.Changed = false, time.Time{}, "", now
 	b.Off = Off{With: r.ID, Lift: true, Step: r.Present()}
 	b.Version++
 	return b
@@ -120,8 +124,8 @@ func (b Block) TakenOff(id RequestID) Off {
 }
 
 // Detached records that the policy was read to be off the account.
-func (b Block) Detached() Block {
-	b.Attached, b.Origin, b.Since, b.Holders, b.Off, b.Kept = false, "", time.Time{}, nil, Off{}, false
+func (b Block) Detached(now time.Time) Block {
+	b.Changed, b.Attached, b.Origin, b.Since, b.Holders, b.Off, b.Kept = now, false, "", time.Time{}, nil, Off{}, false
 	b.Version++
 	return b
 }

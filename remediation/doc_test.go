@@ -49,7 +49,8 @@ This file is rendered from ` + "`remediation.Rules()` and `remediation.Gates()`"
 
 A request is one key's way from *requested* to *verified*. An event moves it along one row of the table below, or is refused:
 whatever has no row is refused, and nothing leads out of a state that has ended. A state that ends in "ing" is committed, with
-its audit record, before the call to AWS that it stands for; whoever finds a request there reads AWS and calls nothing.
+its audit record, before the call to AWS that it stands for; whoever finds a request there reads AWS and calls nothing. A
+reading that began before the call was answered, or where no answer came before its time-out, tells nothing and is made anew.
 
 ## Diagram
 

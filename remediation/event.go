@@ -52,26 +52,28 @@ func (k Kind) seen() bool {
 // Event is something that happened to a request. Only the fields that its kind needs are set.
 type Event struct {
 	Kind     Kind
-	Version  int    // of the request that the person saw; 0: it does not answer what somebody saw
-	By       Person // for what people do
-	Reason   string // for what people ask
-	Override string // with AskDelete: why a key in use is deleted all the same
-	Gate     Gate   // with GateShut
-	Code     string // with Refused and Unavailable: AWS's error code
-	AWSID    string // AWS's request id
-	Found    bool   // with Succeeded and Observe: the block was attached already, and not by us
-	Off      Off    // with Observe: our block was taken off with another request
-	OffOver  bool   // with Off: that request does not put the block back any more
-	OffSoon  bool   // with Observe: another request is about to take our block off, or has and does not know it yet
-	Facts    Facts  // with Observe, Succeeded and the Ask… kinds
+	Version  int       // of the request that the person saw; 0: it does not answer what somebody saw
+	By       Person    // for what people do
+	Reason   string    // for what people ask
+	Override string    // with AskDelete: why a key in use is deleted all the same
+	Gate     Gate      // with GateShut
+	Code     string    // with Refused and Unavailable: AWS's error code
+	AWSID    string    // AWS's request id
+	Found    bool      // with Succeeded and Observe: the block was attached already, and not by us
+	Off      Off       // with Observe: our block was taken off with another request
+	Since    time.Time // with Observe: when the account's block was last noted to have come on or off
+	OffOver  bool      // with Off: that request does not put the block back any more
+	OffSoon  bool      // with Observe: another request is about to take our block off, or has and does not know it yet
+	Facts    Facts     // with Observe, Succeeded and the Ask… kinds
 }
 
 // Facts are one reading of AWS about one account, made for a request.
 type Facts struct {
 	Source  string
 	Account posture.AccountID
-	At      time.Time // by our clock
-	AWS     time.Time // by the Date header of AWS's answers; zero where none was seen
+	Begun   time.Time // when the reading began, by our clock: it tells nothing of what came later
+	At      time.Time // when it ended
+	AWS     time.Time // by the Date header of AWS's first answer; zero where none was seen
 
 	Keys        []posture.Key // all root access keys, where they could be listed
 	KeysKnown   bool          // Keys is the whole list

@@ -94,6 +94,7 @@ func TestAKeyThatGoesAsAnotherOneComesIsAnAlarm(t *testing.T) {
 		}, true},
 	} {
 		s := c.story(t)
+		s.now = s.now.Add(2 * time.Minute)
 		s.observe(blocked(aws(s.now, stranger)))
 		s.is(remediation.GoneOutside)
 		if s.r.Note != remediation.NoteGoneNewKey || !slices.Contains(s.did, remediation.EffectAlarm) {

@@ -70,7 +70,12 @@ func Decide(r Request, e Event, now time.Time) Decision {
 
 func (rule Rule) decide(r Request, e Event, now time.Time) Decision {
 	s := step{was: r, r: r.clone(), e: e, now: now}
-	rule.do(&s)
+	if e.Kind == Observe && !r.Tells(e, now) {
+		s.early()
+	} else {
+		rule.do(&s)
+		s.settleFrom()
+	}
 	switch {
 	case s.refusal != nil:
 		return Decision{Next: r, Refusal: s.refusal}
@@ -269,6 +274,54 @@ func (s *step) failed(next State) {
 func (s *step) unsure() {
 	s.to(s.r.State, NoteUnsure, audit.RemediationUncertain)
 	s.effect(EffectRead, s.now.Add(SettleAfter))
+}
+
+// Tells reports whether a reading shows AWS as it is after whatever the bot last changed. One that began before the
+// request's last call was answered may show AWS as it was before; and where no answer came, the call may be under way for as
+// long as its time-out. That is told by our clock and by AWS's: either alone may have skipped. Another request may have
+// changed the account's block meanwhile.
+func (r Request) Tells(e Event, now time.Time) bool {
+	ahead := r.SettleAWS.Sub(e.Facts.AWS)
+	if !r.SettleAWS.IsZero() && !e.Facts.AWS.IsZero() && ahead > 0 && ahead <= stuckAfter+maxSkew {
+		return false // further ahead than that AWS's clock never was: then one of the two answers was not AWS's
+	}
+	return !e.Facts.Begun.Before(r.settled(e, now))
+}
+
+// settled is when the earliest reading may begin that tells something.
+func (r Request) settled(e Event, now time.Time) time.Time {
+	if e.Since.Sub(now) > maxSkew {
+		e.Since = time.Time{} // our clock was set back since: it tells nothing of what came first
+	}
+	return latest(r.SettleFrom, r.ChangedAt, e.Since)
+}
+
+// early puts off a reading that cannot tell yet.
+func (s *step) early() {
+	if latest(s.r.SettleFrom, s.r.ChangedAt).Sub(s.now) > stuckAfter+maxSkew {
+		// Our clock was set back since. What it shows from now on is later than the call, whatever it showed then.
+		s.r.SettleFrom, s.r.ChangedAt = s.now.Add(stuckAfter), s.now
+		s.changed, s.action = true, audit.RemediationUncertain
+	}
+	s.effect(EffectRead, latest(s.now.Add(time.Second), s.r.settled(s.e, s.now)))
+}
+
+// settleFrom notes from when on a reading tells what became of the last changing call.
+func (s *step) settleFrom() {
+	switch {
+	case !s.changed:
+	case s.r.Attempt > s.was.Attempt: // begun: its answer settles it, or a reading after its time-out
+		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(stuckAfter), time.Time{}
+		if told := s.e.Facts.AWS; !told.IsZero() {
+			s.r.SettleAWS = told.Add(stuckAfter)
+		}
+	case s.e.Kind == Succeeded || s.e.Kind == Unsure:
+		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(SettleAfter), time.Time{}
+	case s.e.Kind == Refused || s.e.Kind == Unavailable || s.e.Kind == GateShut:
+		s.r.SettleFrom, s.r.SettleAWS = s.now, time.Time{} // nothing was changed
+	case s.e.Kind == Observe && s.e.Facts.Gap == nil:
+		s.r.SettleFrom, s.r.SettleAWS = latest(s.r.SettleFrom, s.e.Facts.Begun), time.Time{} // what an older one shows is old
+	}
 }
 
 // SettleAfter is how long after a change a reading of IAM is believed. Key changes were measured to take 3 to 4 s.

@@ -113,7 +113,7 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"clock drifts": func(t *rapid.T) {
 			w.now = w.now.Add(rapid.SampledFrom([]time.Duration{-48 * time.Hour, -time.Hour, -10 * time.Second, time.Minute, 30 * time.Hour}).Draw(t, "by"))
 		},
-		"crash": func(t *rapid.T) { w.crash(rapid.IntRange(0, 1).Draw(t, "worker")) },
+		"crash": func(t *rapid.T) { w.crash(rapid.IntRange(0, len(w.workers)-1).Draw(t, "worker")) },
 		"days pass": func(t *rapid.T) {
 			for range rapid.IntRange(1, 4).Draw(t, "days") {
 				w.tick(24 * time.Hour)
@@ -163,6 +163,13 @@ func (w *world) actions() map[string]func(*rapid.T) {
 	}
 	for _, name := range []string{"work", "work on", "work still"} {
 		a[name] = w.work
+	}
+	for _, name := range []string{"look", "look now"} {
+		a[name] = func(t *rapid.T) {
+			if tr := pick(t); tr != nil {
+				w.look(tr)
+			}
+		}
 	}
 	for _, name := range []string{"story", "story on", "story still", "story more"} {
 		a[name] = func(t *rapid.T) {
@@ -341,18 +348,31 @@ func (w *world) owner(tr *track) {
 	w.tick(4 * time.Hour)
 }
 
-// settle does what is due until nothing is.
+// settle does what is due until nothing is. Now and then somebody looks in between.
 func (w *world) settle(t *rapid.T) {
-	for range 40 {
+	for range 80 {
 		if !w.due() {
 			return
+		}
+		if rapid.IntRange(0, 7).Draw(t, "look") == 0 {
+			w.look(w.tracks[len(w.tracks)-1])
 		}
 		w.work(t)
 	}
 }
 
+// look begins a reading because somebody asked for one, whatever else is under way.
+func (w *world) look(tr *track) {
+	i := slices.IndexFunc(w.workers[:], func(k worker) bool { return k.stage == 0 })
+	if i >= 0 && !tr.r.State.Ended() {
+		w.step++
+		w.workers[i] = worker{stage: 5, job: job{kind: remediation.EffectRead, due: w.now, of: tr}, facts: w.facts(), step: w.step}
+	}
+}
+
 func (w *world) due() bool {
-	return w.workers[0].stage > 0 || w.workers[1].stage > 0 || slices.ContainsFunc(w.jobs, func(j job) bool { return !j.due.After(w.now) })
+	busy := slices.ContainsFunc(w.workers[:], func(k worker) bool { return k.stage > 0 })
+	return busy || slices.ContainsFunc(w.jobs, func(j job) bool { return !j.due.After(w.now) })
 }
 
 // check asserts what must hold at every moment.
@@ -396,8 +416,9 @@ func (w *world) moves(j job) bool {
 // heal lets everything work again and time go on, without people: each request must come to rest, and no block of ours
 // may outlive the requests that need it.
 func (w *world) heal() {
-	w.crash(0)
-	w.crash(1)
+	for n := range w.workers {
+		w.crash(n)
+	}
 	w.cloud.unread, w.cloud.moved, w.cloud.fate, w.cloud.intact = false, false, "", true
 	w.paused, w.dryRun, w.exempt, w.on = false, false, false, true
 	w.now = later(w.now, w.aws) // a clock that went back was set right
@@ -431,6 +452,9 @@ func (w *world) heal() {
 
 func (w *world) crash(n int) {
 	if k := &w.workers[n]; k.stage > 0 {
+		if k.stage == 3 {
+			w.call(k) // what is on its way arrives, and nobody hears the answer
+		}
 		w.jobs = append(w.jobs, k.job) // its lease runs out, and the item is claimed again
 		*k = worker{}
 	}

@@ -15,15 +15,20 @@ import (
 
 // work does one piece: the next stage of a worker that is in the middle of a step, or an item that is due.
 func (w *world) work(t *rapid.T) {
-	n := rapid.IntRange(0, 1).Draw(t, "worker")
-	k := &w.workers[n]
+	k := &w.workers[rapid.IntRange(0, len(w.workers)-1).Draw(t, "worker")]
+	w.step++
+	w.tick(time.Millisecond)
 	switch k.stage {
 	case 1:
 		w.second(k)
 	case 2:
-		w.call(k)
+		w.send(k)
 	case 3:
+		w.call(k)
+	case 4:
 		w.settled(k)
+	case 5:
+		w.land(k)
 	default:
 		w.claim(t, k)
 	}
@@ -48,21 +53,9 @@ func (w *world) claim(t *rapid.T, k *worker) {
 	tr := j.of
 	switch j.kind {
 	case remediation.EffectRead:
-		if tr.r.State.Ended() {
-			return
+		if !tr.r.State.Ended() {
+			*k = worker{stage: 5, job: j, facts: w.facts(), step: w.step}
 		}
-		if slices.ContainsFunc(w.workers[:], func(o worker) bool { return o.stage > 0 && o.job.of == tr }) && rapid.Bool().Draw(t, "same process") {
-			w.queue(job{kind: j.kind, due: w.now.Add(remediation.SettleAfter), of: tr})
-			return
-		}
-		found, off := w.row.Attached && w.row.Origin == remediation.OriginFound, w.row.TakenOff(tr.r.ID)
-		e := remediation.Event{Kind: remediation.Observe, Facts: w.facts(), Found: found, Off: off}
-		for _, o := range w.tracks {
-			undoing := o.r.State == remediation.Reactivating || o.r.State == remediation.Lifting
-			e.OffOver = e.OffOver || o.r.ID == off.With && !o.r.State.BlocksAgain()
-			e.OffSoon = e.OffSoon || o != tr && undoing && o.r.Attempt > 0 && w.row.Attached && w.row.Holds(o.r.ID)
-		}
-		w.commit(tr, e, audit.System("reader"))
 	case remediation.EffectLapse:
 		if w.commit(tr, remediation.Event{Kind: remediation.Lapse}, audit.System("clock")) && tr.r.State != remediation.Approved {
 			tr.model.void()
@@ -76,6 +69,27 @@ func (w *world) claim(t *rapid.T, k *worker) {
 	case remediation.EffectDraw, remediation.EffectTell, remediation.EffectOwner, remediation.EffectAlarm,
 		remediation.EffectRescan: // they are not queued here
 	}
+}
+
+// land puts a reading to its request, some time after it began.
+func (w *world) land(k *worker) {
+	tr, f, began := k.job.of, k.facts, k.step
+	*k = worker{}
+	if f.KeysAt.Equal(f.Begun) {
+		f.KeysAt = w.now // a list that was made for the reading; a credential report keeps its time
+	}
+	f.At = w.now
+	found, off := w.row.Attached && w.row.Origin == remediation.OriginFound, w.row.TakenOff(tr.r.ID)
+	e := remediation.Event{Kind: remediation.Observe, Facts: f, Found: found, Off: off, Since: w.row.Changed}
+	for _, o := range w.tracks {
+		undoing := o.r.State == remediation.Reactivating || o.r.State == remediation.Lifting
+		e.OffOver = e.OffOver || o.r.ID == off.With && !o.r.State.BlocksAgain()
+		e.OffSoon = e.OffSoon || o != tr && undoing && o.r.Attempt > 0 && w.row.Attached && w.row.Holds(o.r.ID)
+	}
+	if f.Gap == nil && !tr.r.State.Ended() && tr.r.Tells(e, w.now) && began < tr.moved {
+		w.fail("I2: a reading from before a call had its effect settles %s", tr.r.State)
+	}
+	w.commit(tr, e, audit.System("reader"))
 }
 
 func (w *world) around() remediation.Surroundings {
@@ -111,14 +125,14 @@ func (w *world) begin(k *worker, j job) {
 		w.jobs = append(w.jobs, j)
 		return
 	case w.overBlock(tr.r) && act != remediation.ActDeactivate && !w.row.Undoable(tr.r.ID):
-		w.stop(tr, remediation.GateBlock)
+		w.stop(tr, remediation.GateBlock, tr.r.Version)
 		return
 	}
 	f := w.facts()
 	_, err := remediation.Start(tr.r, f, w.around(), w.now)
 	gate, guided := gateOf(err), means(tr.r) == remediation.MeansGuided
 	if err != nil && (!guided || gate != remediation.GateMeans) {
-		w.stop(tr, gate)
+		w.stop(tr, gate, tr.r.Version)
 		return
 	}
 	if !w.commit(tr, remediation.Event{Kind: remediation.Begin, Facts: f}, audit.System("worker")) {
@@ -132,7 +146,7 @@ func (w *world) begin(k *worker, j job) {
 	}
 	e := w.log[len(w.log)-1]
 	leaf := audit.Leaf{Seq: int64(len(w.log) - 1), Event: e}
-	*k = worker{stage: 1, job: j, r: tr.r, receipt: audit.Sealed(leaf, w.heads[len(w.heads)-1]), until: w.now.Add(30 * time.Second)}
+	*k = worker{stage: 1, job: j, r: tr.r, receipt: audit.Sealed(leaf, w.heads[len(w.heads)-1]), until: w.aws.Add(30 * time.Second)}
 }
 
 func means(r remediation.Request) remediation.Means {
@@ -149,15 +163,16 @@ func gateOf(err error) remediation.Gate {
 	return ""
 }
 
-func (w *world) stop(tr *track, g remediation.Gate) {
-	w.commit(tr, remediation.Event{Kind: remediation.GateShut, Gate: g}, audit.System("worker"))
-	tr.model.void()
+func (w *world) stop(tr *track, g remediation.Gate, version int) {
+	if w.commit(tr, remediation.Event{Kind: remediation.GateShut, Gate: g, Version: version}, audit.System("worker")) {
+		tr.model.void()
+	}
 }
 
 // second asks the gates again on what was committed, unless somebody else wrote since: then the fence is not ours.
 func (w *world) second(k *worker) {
 	tr := k.job.of
-	if tr.r.Version != k.r.Version || w.now.After(k.until) {
+	if tr.r.Version != k.r.Version || w.aws.After(k.until) {
 		*k = worker{}
 		return
 	}
@@ -170,40 +185,46 @@ func (w *world) second(k *worker) {
 		k.permit, err = attempt.Permit(k.receipt)
 	}
 	if err != nil {
+		version := k.r.Version
 		*k = worker{}
-		w.stop(tr, gateOf(err))
+		w.stop(tr, gateOf(err), version)
 		return
 	}
 	f := w.facts()
 	if w.overBlock(k.r) && w.row.Origin == remediation.OriginFound && !f.Block.Attached {
+		version := k.r.Version
 		*k = worker{}
-		w.stop(tr, remediation.GateBlock) // the block that was found is gone: whose the next one is must be told anew
+		w.stop(tr, remediation.GateBlock, version) // the block that was found is gone: whose the next one is must be told anew
 		return
 	}
 	if k.permit.Act() == remediation.ActDeactivate && w.overBlock(k.r) && f.Block.Attached {
-		k.stage, k.outcome = 3, remediation.Event{Kind: remediation.Succeeded, Facts: f}
+		k.stage, k.outcome = 4, remediation.Event{Kind: remediation.Succeeded, Facts: f}
 		return
 	}
 	k.stage, k.scene = 2, w.scene(k)
 }
 
+// send puts the call on its way, unless somebody else wrote since the gates were asked.
+func (w *world) send(k *worker) {
+	k.stage = 3
+	if k.job.of.r.Version != k.r.Version {
+		*k = worker{}
+	}
+}
+
 // call is the moment when the one changing call reaches AWS. The model judges it there.
 func (w *world) call(k *worker) {
 	tr, p := k.job.of, k.permit
-	k.stage = 3
+	k.stage = 4
 	fate := w.cloud.fate
 	w.cloud.fate = ""
-	if w.now.After(k.until) || fate == "lost before" || w.cloud.unread || w.cloud.moved {
+	if w.aws.After(k.until) || fate == "lost before" || w.cloud.unread || w.cloud.moved {
 		k.outcome = remediation.Event{Kind: remediation.Unsure}
 		return
 	}
-	if tr.r.Version != k.r.Version {
-		k.outcome = remediation.Event{Kind: remediation.Unsure} // the session was closed when its lease was lost
-		return
-	}
 	i := w.find(tr.key)
-	if !k.r.State.InFlight() || remediation.ActOf(k.r.State) != p.Act() {
-		w.fail("I1: a call to %s in %s", p.Act(), k.r.State)
+	if !tr.r.State.InFlight() || remediation.ActOf(tr.r.State) != p.Act() || !tr.r.Current(k.r.Version) {
+		w.fail("I1: a call to %s reaches AWS in %s (%s)", p.Act(), tr.r.State, tr.r.Note)
 	}
 	if err := tr.model.call(string(p.Act()), k.scene); err != nil {
 		w.fail("I1-I6, I10: %s by %s in %s: %v", p.Act(), p.Means(), k.r.State, err)
@@ -225,6 +246,7 @@ func (w *world) call(k *worker) {
 		return
 	}
 	w.effect(p, i)
+	tr.moved = w.step
 	k.outcome = remediation.Event{Kind: remediation.Succeeded, AWSID: "aws", Facts: w.facts()}
 	switch fate {
 	case "lagging":
@@ -279,12 +301,10 @@ func (w *world) effect(p remediation.Permit, i int) {
 // settled commits how the call went. Somebody may have settled it by reading AWS: then the answer comes late.
 func (w *world) settled(k *worker) {
 	tr, e := k.job.of, k.outcome
-	mine := tr.r.Version == k.r.Version
+	e.Version = k.r.Version
+	e.Found = e.Kind == remediation.Succeeded && w.row.Attached && w.row.Origin == remediation.OriginFound
 	*k = worker{}
-	if mine {
-		e.Found = e.Kind == remediation.Succeeded && w.row.Attached && w.row.Origin == remediation.OriginFound
-		w.commit(tr, e, audit.System("worker"))
-	}
+	w.commit(tr, e, audit.System("worker"))
 }
 
 // release takes the block off when nobody needs it any more and it is ours.
@@ -298,7 +318,7 @@ func (w *world) release(j job) {
 	case !detach && len(next.Holders) > 0:
 		w.row = next
 	case !detach:
-		w.row = next.Detached()
+		w.row = next.Detached(w.now)
 	case w.cloud.unread || w.cloud.moved || w.exempt || w.cloud.attached && r.Keeps(w.facts()):
 		j.due = w.now.Add(time.Minute)
 		w.jobs = append(w.jobs, j)
@@ -312,6 +332,6 @@ func (w *world) release(j job) {
 			}
 		}
 		w.cloud.attached = false
-		w.row = next.Detached()
+		w.row = next.Detached(w.now)
 	}
 }

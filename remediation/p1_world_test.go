@@ -38,6 +38,7 @@ type track struct {
 	key    posture.KeyID // the truth, also where AWS shows no ids
 	opened int           // how long the log was then
 	model  *model
+	moved  int // when a call on it last had an effect, see world.step
 }
 
 type job struct {
@@ -47,16 +48,19 @@ type job struct {
 	version int
 }
 
-// worker is one worker in the middle of a step. Whatever is in it is lost when it crashes.
+// worker is one worker in the middle of a step or of a reading. Whatever is in it is lost when it crashes, but a call that
+// is on its way.
 type worker struct {
-	stage   int // 0: idle, 1: the attempt is on record, 2: permitted, 3: the call has returned
+	stage   int // 0: idle, 1: the attempt is on record, 2: permitted, 3: the call is on its way, 4: it has returned, 5: reading
 	job     job
 	r       remediation.Request
 	receipt audit.Receipt
 	permit  remediation.Permit
-	scene   scene // when it was given
-	until   time.Time
+	scene   scene     // when it was given
+	until   time.Time // by AWS's clock, which here nobody sets
 	outcome remediation.Event
+	facts   remediation.Facts
+	step    int // when the reading began
 }
 
 type world struct {
@@ -72,7 +76,8 @@ type world struct {
 	entitled map[string]bool
 	tracks   []*track
 	jobs     []job
-	workers  [2]worker
+	workers  [3]worker
+	step     int // of the workers, one after the other
 	row      remediation.Block
 
 	log    []audit.Event
@@ -108,7 +113,7 @@ func (w *world) shut(id posture.KeyID, means remediation.Means) bool {
 
 // facts are what a reading shows now: by the root user's or an auditor's own session, or by a credential report.
 func (w *world) facts() remediation.Facts {
-	f := remediation.Facts{Source: "acme", Account: account, At: w.now, AWS: w.aws}
+	f := remediation.Facts{Source: "acme", Account: account, Begun: w.now, At: w.now, AWS: w.aws}
 	switch {
 	case w.cloud.unread:
 		f.Gap = &posture.Gap{Reason: posture.ReasonNoAnswer}
@@ -161,7 +166,7 @@ func (w *world) commit(tr *track, e remediation.Event, actor audit.Actor) bool {
 		}
 		return false
 	}
-	if e.Kind == remediation.Observe || e.Kind == remediation.Succeeded {
+	if e.Kind == remediation.Observe && before.Tells(e, w.now) || e.Kind == remediation.Succeeded {
 		tr.model.read(w.sight(tr, e.Facts))
 	}
 	if d.Changed {
@@ -305,8 +310,8 @@ func (w *world) block(tr *track, before remediation.Request, e remediation.Event
 			w.row.Origin = ""
 		}
 	case from == remediation.Reactivating && r.State == remediation.Restored:
-		w.row = w.row.Undone(r)
+		w.row = w.row.Undone(r, w.now)
 	case from == remediation.Lifting && r.State == remediation.Lifted:
-		w.row = w.row.Lifted(r)
+		w.row = w.row.Lifted(r, w.now)
 	}
 }

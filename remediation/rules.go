@@ -52,7 +52,7 @@ func deactivateRules() []Rule {
 		{Approved, Reject, []State{Rejected}, "ends it before the call", reject},
 		{Approved, Cancel, []State{Cancelled}, "ends it before the call", cancel},
 		{Approved, Lapse, []State{Expired}, "ends it when the confirmation grew old", lost},
-		{Approved, Observe, []State{Inactive, Stale, GoneOutside}, "notices what others did to the key", waiting},
+		{Approved, Observe, []State{Approved, Inactive, Stale, GoneOutside}, "notices what others did to the key", waiting},
 
 		{Deactivating, GateShut, []State{Failed}, "ends it: a gate closed after the attempt was committed, and nothing was sent", func(s *step) { s.gateShut(Failed) }},
 		{Deactivating, Succeeded, []State{Deactivating, Inactive}, "starts the watch, once a reading agrees", agreed((*step).succeeded)},

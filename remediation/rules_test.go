@@ -99,7 +99,7 @@ func activeKey() posture.Key {
 // aws is what a reading shows: one key, by the root user's own session, at a time.
 func aws(at time.Time, keys ...posture.Key) remediation.Facts {
 	return remediation.Facts{
-		Source: "acme", Account: account, At: at, AWS: at, Keys: keys, KeysKnown: true, KeysAt: at, NoKeys: len(keys) == 0,
+		Source: "acme", Account: account, Begun: at, At: at, AWS: at, Keys: keys, KeysKnown: true, KeysAt: at, NoKeys: len(keys) == 0,
 		Block: remediation.BlockFacts{Known: true, Intact: true}, RootSession: true, CallerOf: account, KeyAccount: account,
 	}
 }
@@ -233,7 +233,7 @@ func TestTheWatchOnlyGetsLonger(t *testing.T) {
 		t.Parallel()
 		s := fresh()
 		s.now = s.now.Add(10 * time.Hour)
-		s.on(remediation.Event{Kind: remediation.Observe, Facts: remediation.Facts{Gap: &posture.Gap{Reason: posture.ReasonDenied}}})
+		s.on(remediation.Event{Kind: remediation.Observe, Facts: remediation.Facts{Begun: s.now, Gap: &posture.Gap{Reason: posture.ReasonDenied}}})
 		if s.r.Watched != 0 || s.r.Note != remediation.NoteReadingMissing {
 			t.Errorf("watched %s with note %s", s.r.Watched, s.r.Note)
 		}

@@ -216,6 +216,7 @@ func TestADeletionIsVerifiedByTwoReadingsAlsoWhereOneOfThemAlarms(t *testing.T) 
 	second := posture.Key{ID: "AKIAEXAMPLEKEY7XQ9ZZ", Status: posture.KeyActive, Created: start().Add(time.Hour)}
 	s := &story{t: t, r: atState(remediation.Deleting, inactiveKey()), now: start()}
 	s.on(remediation.Event{Kind: remediation.Succeeded, Facts: aws(s.now)})
+	s.now = s.now.Add(remediation.SettleAfter)
 	s.observe(aws(s.now, second))
 	s.is(remediation.Deleted)
 	if s.r.Note != remediation.NoteNewKey || !slices.Contains(s.did, remediation.EffectAlarm) || !slices.Contains(s.did, remediation.EffectRead) {

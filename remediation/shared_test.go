@@ -95,7 +95,7 @@ func TestARequestWaitsForTheBlockThatAnotherOneLifted(t *testing.T) {
 		"the key is gone":                 {aws(start()), with(true), false, remediation.GoneOutside, remediation.NoteGone},
 	} {
 		s := lifted()
-		c.facts.At, c.facts.AWS, c.facts.KeysAt = s.now, s.now, s.now
+		c.facts.Begun, c.facts.At, c.facts.AWS, c.facts.KeysAt = s.now, s.now, s.now, s.now
 		s.on(remediation.Event{Kind: remediation.Observe, Facts: c.facts, Off: c.off, OffOver: c.over})
 		if s.r.State != c.state || s.r.Note != c.note {
 			t.Errorf("%s: it is %s (%s), want %s (%s)", name, s.r.State, s.r.Note, c.state, c.note)
@@ -127,7 +127,7 @@ func TestABlockThatOthersPutInThePlaceOfOursIsNotOurs(t *testing.T) {
 		t.Errorf("found %v, and to take it away answers %+v", s.r.BlockFound, d.Refusal)
 	}
 	b := remediation.Block{Origin: remediation.OriginOurs, Attached: true, Holders: []remediation.RequestID{"r1", "r2"}}
-	if !b.Undoable("r1") || b.Undoable("r3") || b.Undone(s.r).Undoable("r2") {
+	if !b.Undoable("r1") || b.Undoable("r3") || b.Undone(s.r, s.now).Undoable("r2") {
 		t.Errorf("a block is undone by whoever does not hold it: %+v", b)
 	}
 }

@@ -23,6 +23,7 @@ func blockedStory(t *testing.T) *story {
 	s.on(remediation.Event{Kind: remediation.Begin})
 	s.on(remediation.Event{Kind: remediation.Succeeded, Facts: blocked(aws(s.now, activeKey()))})
 	s.is(remediation.Inactive)
+	s.r.ChangedAt, s.r.SettleFrom, s.r.SettleAWS = time.Time{}, time.Time{}, time.Time{} // that was long ago
 	return s
 }
 

@@ -356,7 +356,7 @@ func (c *calls) Inspect(_ context.Context, a posture.Account) posture.Evidence {
 
 func (c *calls) Read(_ context.Context, r remediation.Request) remediation.Facts {
 	return remediation.Facts{
-		Source: r.Source, Account: r.Account, At: c.now(), AWS: c.now(), Keys: []posture.Key{c.key(r.Account)}, KeysKnown: true, KeysAt: c.now(),
+		Source: r.Source, Account: r.Account, Begun: c.now(), At: c.now(), AWS: c.now(), Keys: []posture.Key{c.key(r.Account)}, KeysKnown: true, KeysAt: c.now(),
 		RootSession: true, CallerOf: r.Account, KeyAccount: r.Account,
 	}
 }
