@@ -306,22 +306,32 @@ func (s *step) early() {
 	s.effect(EffectRead, latest(s.now.Add(time.Second), s.r.settled(s.e, s.now)))
 }
 
-// settleFrom notes from when on a reading tells what became of the last changing call.
+// settleFrom notes from when on a reading tells what became of the last changing call, and of whatever an older one showed.
 func (s *step) settleFrom() {
+	f := s.e.Facts
 	switch {
 	case !s.changed:
 	case s.r.Attempt > s.was.Attempt: // begun: its answer settles it, or a reading after its time-out
 		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(stuckAfter), time.Time{}
-		if told := s.e.Facts.AWS; !told.IsZero() {
-			s.r.SettleAWS = told.Add(stuckAfter)
+		if !f.AWS.IsZero() {
+			s.r.SettleAWS = f.AWS.Add(stuckAfter)
 		}
 	case s.e.Kind == Succeeded || s.e.Kind == Unsure:
-		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(SettleAfter), time.Time{}
-	case s.e.Kind == Refused || s.e.Kind == Unavailable || s.e.Kind == GateShut:
-		s.r.SettleFrom, s.r.SettleAWS = s.now, time.Time{} // nothing was changed
-	case s.e.Kind == Observe && s.e.Facts.Gap == nil:
-		s.r.SettleFrom, s.r.SettleAWS = latest(s.r.SettleFrom, s.e.Facts.Begun), time.Time{} // what an older one shows is old
+		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(SettleAfter), s.answeredAWS()
+	case s.e.Kind == Refused || s.e.Kind == Unavailable || s.e.Kind == GateShut: // nothing was changed
+		s.r.SettleFrom, s.r.SettleAWS = s.now, s.answeredAWS()
+	case s.e.Kind == Observe && f.Gap == nil:
+		s.r.SettleFrom, s.r.SettleAWS = latest(s.r.SettleFrom, f.Begun), latest(s.r.SettleAWS, f.AWS)
 	}
+}
+
+// answeredAWS is when the call was answered by AWS's clock, as far as our own tells how long it took.
+func (s *step) answeredAWS() time.Time {
+	took := s.now.Sub(s.r.ChangedAt)
+	if s.r.SettleAWS.IsZero() || took < 0 || took > stuckAfter {
+		return s.r.SettleAWS
+	}
+	return s.r.SettleAWS.Add(took - stuckAfter)
 }
 
 // SettleAfter is how long after a change a reading of IAM is believed. Key changes were measured to take 3 to 4 s.

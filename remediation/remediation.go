@@ -195,7 +195,7 @@ type Request struct {
 	Attempt    int       `json:"attempt,omitempty"`      // changing calls under the present confirmation
 	ChangedAt  time.Time `json:"changed_at,omitzero"`    // when the last changing call began
 	SettleFrom time.Time `json:"settle_from,omitzero"`   // a reading that began earlier tells nothing, see [Request.Tells]
-	SettleAWS  time.Time `json:"settle_aws,omitzero"`    // the same by AWS's clock, while nothing was heard of the call
+	SettleAWS  time.Time `json:"settle_aws,omitzero"`    // the same by AWS's clock
 	OwnerDone  time.Time `json:"owner_done,omitzero"`    // when the owner pressed Done
 	CleanReads int       `json:"clean_reads,omitempty"`  // of the verification
 	CleanAt    time.Time `json:"clean_at,omitzero"`      // the first clean read in a row
