@@ -52,9 +52,10 @@ func (s *Service) do(ctx context.Context, a Actor, c click) (remediation.Request
 		return r, err
 	}
 	if m := t.decision.Refusal; m != nil {
-		return t.before, s.refused(ctx, a, subject{act: c.act, request: &t.before}, s.says(t.before, m, by))
+		was := t.before.Under(s.cfg.Policy)
+		return was, s.refused(ctx, a, subject{act: c.act, request: &was}, s.says(was, m, by))
 	}
-	return t.decision.Next, nil
+	return t.decision.Next.Under(s.cfg.Policy), nil
 }
 
 // could asks everything that can be asked of a step before anybody has typed anything. It is asked before a form is opened,
@@ -102,7 +103,7 @@ func (s *Service) MayStep(ctx context.Context, a Actor, id remediation.RequestID
 
 // asked reads a request for somebody who wants to do something with it.
 func (s *Service) asked(ctx context.Context, a Actor, act, right string, id remediation.RequestID) (remediation.Request, remediation.Person, error) {
-	r, err := s.d.Ledger.Request(ctx, id)
+	r, err := s.request(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		_, no := s.person(ctx, a)
 		if no == nil {
@@ -292,7 +293,7 @@ func (s *Service) Preview(ctx context.Context, a Actor, source string, account p
 	}
 	var p Preview
 	if id != "" {
-		r, err := s.d.Ledger.Request(ctx, id)
+		r, err := s.request(ctx, id)
 		if errors.Is(err, ErrNotFound) {
 			return p, s.refused(ctx, a, subject{act: "preview"}, &Refusal{Code: UnknownRequest})
 		}

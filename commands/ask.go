@@ -264,7 +264,7 @@ func (s *Service) ready(ctx context.Context, q Ask, typed func(posture.Key) *Ref
 
 // notOpen refuses a second request on a key. The store refuses it too; this one says whose the first is.
 func (s *Service) notOpen(ctx context.Context, source string, account posture.AccountID, key posture.Key) error {
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Source: source, Account: account, Open: true})
+	open, err := s.requests(ctx, RequestQuery{Source: source, Account: account, Open: true})
 	if err != nil {
 		return fmt.Errorf("read the open requests of %s: %w", account, err)
 	}
@@ -391,7 +391,7 @@ func (s *Service) emergencies(ctx context.Context, now time.Time) (Switch, error
 }
 
 func (s *Service) declared(ctx context.Context, since time.Time) ([]remediation.Request, error) {
-	all, err := s.d.Ledger.Requests(ctx, RequestQuery{})
+	all, err := s.requests(ctx, RequestQuery{})
 	if err != nil {
 		return nil, fmt.Errorf("read the requests: %w", err)
 	}

@@ -121,7 +121,7 @@ func (s *Service) takenOff(ctx context.Context, e *remediation.Event, b remediat
 		if other == id {
 			continue
 		}
-		r, err := s.d.Ledger.Request(ctx, other)
+		r, err := s.request(ctx, other)
 		if err != nil {
 			return fmt.Errorf("read request %s: %w", other, err)
 		}
@@ -145,7 +145,7 @@ func (s *Service) release(ctx context.Context, l Lease) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	r, err := s.d.Ledger.Request(ctx, w.Request)
+	r, err := s.request(ctx, w.Request)
 	if errors.Is(err, ErrNotFound) {
 		return Change{}, nil
 	}
@@ -315,7 +315,7 @@ func (s *Service) read(ctx context.Context, l Lease) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	r, err := s.d.Ledger.Request(ctx, w.Request)
+	r, err := s.request(ctx, w.Request)
 	if errors.Is(err, ErrNotFound) || err == nil && r.State.Ended() {
 		return Change{}, nil
 	}

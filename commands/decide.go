@@ -22,6 +22,22 @@ import (
 // rounds bounds how often a decision is made again after somebody else wrote first.
 const rounds = 12
 
+// request is one request as it is judged and shown now: under its own policy, and under the one in force where that is
+// stricter. What is written is left with its own.
+func (s *Service) request(ctx context.Context, id remediation.RequestID) (remediation.Request, error) {
+	r, err := s.d.Ledger.Request(ctx, id)
+	return r.Under(s.cfg.Policy), err
+}
+
+// requests are the requests of a query, each like [Service.request].
+func (s *Service) requests(ctx context.Context, q RequestQuery) ([]remediation.Request, error) {
+	all, err := s.d.Ledger.Requests(ctx, q)
+	for i, r := range all {
+		all[i] = r.Under(s.cfg.Policy)
+	}
+	return all, err
+}
+
 // turn is one event to be put to a request.
 type turn struct {
 	lease *Lease // checked with the commit; nil for people
@@ -52,6 +68,7 @@ func (s *Service) turn(ctx context.Context, id remediation.RequestID, t turn) (t
 			return turned{before: r}, err
 		}
 		now := s.d.Now()
+		e.Policy = s.cfg.Policy
 		d := remediation.Decide(r, e, now)
 		if d.Refusal != nil {
 			return turned{before: r, decision: d}, nil //nolint:nilerr // A refusal is an answer, and the decision carries it.
@@ -87,7 +104,7 @@ func (s *Service) change(ctx context.Context, t turn, r remediation.Request, e r
 		c.Request = &next
 		c.Audit = append(c.Audit, record(t.actor, now, r.State, next, e, d.Action))
 	}
-	items, err := s.queueing(ctx, d.Next, d.Effects)
+	items, err := s.queueing(ctx, d.Next.Under(s.cfg.Policy), d.Effects)
 	c.Queue = append(c.Queue, items...)
 	return c, err
 }

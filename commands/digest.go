@@ -157,7 +157,7 @@ func before(a, b Place) bool {
 
 // requestsOf sorts the open requests into what waits for somebody and what is watched.
 func (s *Service) requestsOf(ctx context.Context, d *Digest) error {
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return fmt.Errorf("read the open requests: %w", err)
 	}

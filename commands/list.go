@@ -137,7 +137,7 @@ func (s *Service) estate(ctx context.Context, each func(Look, posture.Posture)) 
 		counts: map[posture.Control]map[posture.Status]int{}, open: map[Place]int{}, blocked: map[Place]bool{},
 		coverage: Coverage{Why: map[posture.Reason]int{}},
 	}
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return e, fmt.Errorf("read the open requests: %w", err)
 	}
@@ -331,7 +331,7 @@ func (s *Service) Keys(ctx context.Context, a Actor, word string) ([]AccountView
 		v, err := s.view(ctx, l)
 		return []AccountView{v}, err
 	}
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return nil, fmt.Errorf("read the open requests: %w", err)
 	}
@@ -387,7 +387,7 @@ func (s *Service) Home(ctx context.Context, a Actor) (List, []remediation.Reques
 	if err != nil {
 		return l, nil, err
 	}
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return l, nil, fmt.Errorf("read the open requests: %w", err)
 	}

@@ -134,7 +134,7 @@ const namedAccounts = 10
 
 // waiting reads AWS for the requests that wait for people: a key that somebody else took away needs no confirmation.
 func (s *Service) waiting(ctx context.Context, c *Change, now time.Time) error {
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return fmt.Errorf("read the open requests: %w", err)
 	}

@@ -42,7 +42,7 @@ func (s *Service) act(ctx context.Context, l Lease) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	r, err := s.d.Ledger.Request(ctx, w.Request)
+	r, err := s.request(ctx, w.Request)
 	if errors.Is(err, ErrNotFound) {
 		return Change{}, nil
 	}
@@ -237,7 +237,7 @@ func (st *stepper) second(ctx context.Context, session Session, begun turned) er
 // unmoved asks once more, right before the call, whether the attempt is still the last word on its request. A process that
 // stood still for minutes may find that another one settled it by reading AWS.
 func (st *stepper) unmoved(ctx context.Context) error {
-	r, err := st.d.Ledger.Request(ctx, st.r.ID)
+	r, err := st.request(ctx, st.r.ID)
 	if err != nil {
 		return fmt.Errorf("read request %s: %w", st.r.ID, err)
 	}
@@ -316,7 +316,7 @@ func (st *stepper) late(ctx context.Context, found remediation.State, e remediat
 // surroundings are what the gates look at besides the request and AWS, looked up just now. The second result is false
 // where the directory did not answer: then nobody counts as entitled.
 func (s *Service) surroundings(ctx context.Context, r remediation.Request, act remediation.Act) (remediation.Surroundings, bool, error) {
-	sur := remediation.Surroundings{DryRun: s.cfg.DryRun, DailyCap: s.cfg.DailyCap}
+	sur := remediation.Surroundings{DryRun: s.cfg.DryRun, Policy: s.cfg.Policy, DailyCap: s.cfg.DailyCap}
 	sw, err := s.d.Ledger.Switch(ctx)
 	if err != nil {
 		return sur, true, fmt.Errorf("read the pause switch: %w", err)

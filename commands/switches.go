@@ -95,7 +95,7 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 			At: sw.At, Actor: audit.User(a.User, a.Team), Action: action, Outcome: audit.OutcomeDone, Reason: reason,
 		}},
 	}
-	open, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: true})
+	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
 		return c, fmt.Errorf("read the open requests: %w", err)
 	}

@@ -24,7 +24,7 @@ func (s *Service) View(ctx context.Context, source string, account posture.Accou
 
 // Request is one request as the store has it. ErrNotFound: there was never one with this id.
 func (s *Service) Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error) {
-	return s.d.Ledger.Request(ctx, id)
+	return s.request(ctx, id)
 }
 
 func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
@@ -36,7 +36,7 @@ func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 	a := l.Evidence.Account
 	v := AccountView{Look: l, DryRun: s.cfg.DryRun, Ways: s.d.Inspector.Ways(ctx, a)}
 	v.Ways.Exempt = v.Ways.Exempt || s.exempt(a.Source, a.ID)
-	all, err := s.d.Ledger.Requests(ctx, RequestQuery{Source: a.Source, Account: a.ID})
+	all, err := s.requests(ctx, RequestQuery{Source: a.Source, Account: a.ID})
 	if err != nil {
 		return v, fmt.Errorf("read the requests of %s: %w", a.ID, err)
 	}
@@ -105,7 +105,7 @@ func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
 	if s.d.Next != nil {
 		st.Next = s.d.Next()
 	}
-	if st.Open, err = s.d.Ledger.Requests(ctx, RequestQuery{Open: true}); err != nil {
+	if st.Open, err = s.requests(ctx, RequestQuery{Open: true}); err != nil {
 		return st, fmt.Errorf("read the open requests: %w", err)
 	}
 	if st.Paused, err = s.d.Ledger.Switch(ctx); err != nil {
@@ -130,7 +130,7 @@ func (s *Service) Requests(ctx context.Context, a Actor, all bool) ([]remediatio
 	if err := s.look(ctx, a, true); err != nil {
 		return nil, err
 	}
-	list, err := s.d.Ledger.Requests(ctx, RequestQuery{Open: !all, Limit: 100})
+	list, err := s.requests(ctx, RequestQuery{Open: !all, Limit: 100})
 	if err != nil {
 		return nil, fmt.Errorf("read the requests: %w", err)
 	}
@@ -152,7 +152,7 @@ func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit
 	}
 	q, source := AuditQuery{Limit: trailLimit}, ""
 	word = strings.TrimSpace(word)
-	_, err := s.d.Ledger.Request(ctx, remediation.RequestID(word))
+	_, err := s.request(ctx, remediation.RequestID(word))
 	switch {
 	case err == nil && word != "":
 		q.Request = word

@@ -52,6 +52,9 @@ whatever has no row is refused, and nothing leads out of a state that has ended.
 its audit record, before the call to AWS that it stands for; whoever finds a request there reads AWS and calls nothing. A
 reading that began before the call was answered, or where no answer came before its time-out, tells nothing and is made anew.
 
+A request is judged by the policy that it was made under and, wherever that is stricter, by the one in force now. A setting
+that is loosened loosens no open request; one that is tightened holds for all of them at once, also for one that is confirmed.
+
 ## Diagram
 
 Events that leave a request where it is are left out here; the table has them.

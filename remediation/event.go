@@ -64,6 +64,7 @@ type Event struct {
 	Since    time.Time // with Observe: when the account's block was last noted to have come on or off
 	OffOver  bool      // with Off: that request does not put the block back any more
 	OffSoon  bool      // with Observe: another request is about to take our block off, or has and does not know it yet
+	Policy   Policy    // what is in force now, where it is stricter than the request's own
 	Facts    Facts     // with Observe, Succeeded and the Ask… kinds
 }
 

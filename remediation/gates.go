@@ -78,6 +78,7 @@ type Surroundings struct {
 	LastAudit    time.Time       // of the last audit record: our clock must not be before it
 	Entitled     map[string]bool // by Slack user id, looked up just now; absent means no
 	Exempt       bool            // in never_act_on
+	Policy       Policy          // what is in force now, where it is stricter than the request's own
 	DeletedToday int
 	DailyCap     int
 }
@@ -97,7 +98,7 @@ const maxSkew = 5 * time.Minute
 func Start(r Request, f Facts, s Surroundings, now time.Time) (Attempt, error) {
 	act := ActOf(r.State)
 	for _, g := range gates() {
-		if !g.open(check{r: r, f: f, s: s, act: act, now: now}) {
+		if !g.open(check{r: r.Under(s.Policy), f: f, s: s, act: act, now: now}) {
 			return Attempt{}, &GateError{Gate: g.name}
 		}
 	}

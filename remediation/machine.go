@@ -69,7 +69,7 @@ func Decide(r Request, e Event, now time.Time) Decision {
 }
 
 func (rule Rule) decide(r Request, e Event, now time.Time) Decision {
-	s := step{was: r, r: r.clone(), e: e, now: now}
+	s := step{was: r, r: r.Under(e.Policy).clone(), e: e, now: now}
 	if e.Kind == Observe && !r.Tells(e, now) {
 		s.early()
 	} else {
@@ -86,7 +86,7 @@ func (rule Rule) decide(r Request, e Event, now time.Time) Decision {
 		// The table is what reviewers read. A transition that it does not name is a defect, and fails closed.
 		return refuse(r, RefuseNotNow)
 	}
-	s.r.Version = r.Version + 1
+	s.r.Version, s.r.Policy = r.Version+1, r.Policy
 	return Decision{Next: s.r, Changed: true, Effects: s.effects, Action: s.action}
 }
 
@@ -199,7 +199,7 @@ func inUse(r Request, now time.Time) bool {
 func (s *step) confirm(next State) func() {
 	return func() {
 		switch {
-		case !s.r.Deadline.IsZero() && !s.now.Before(s.r.Deadline):
+		case !s.r.Deadline.IsZero() && !s.now.Before(s.r.Deadline), s.now.Sub(s.r.Since) >= s.r.Policy.PendingFor:
 			s.refuse(RefuseExpired)
 			return
 		case s.r.Policy.TwoPerson && s.e.By.Is(s.r.Requester):
@@ -208,6 +208,10 @@ func (s *step) confirm(next State) func() {
 		case slices.ContainsFunc(s.r.Approvals, func(a Approval) bool { return a.By.Is(s.e.By) }):
 			s.refuse(RefuseTwice)
 			return
+		}
+		if s.r.Policy.TwoPerson {
+			// Their own, from before the two-person rule was in force, does not count any more.
+			s.r.Approvals = slices.DeleteFunc(s.r.Approvals, func(a Approval) bool { return a.By.Is(s.r.Requester) })
 		}
 		given := Approval{By: s.e.By, At: s.now}
 		s.r.Approvals = append(s.r.Approvals, given)

@@ -54,6 +54,7 @@ func TestP1NoSequenceOfEventsBreaksAnInvariant(t *testing.T) {
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, now: start(), aws: start(), on: true, entitled: map[string]bool{"U1": true, "U2": true, "U3": true}, sent: map[posture.KeyID]int{}, came: map[posture.KeyID]int{}}
 	w.cloud.intact = true
+	w.settings(t)
 	w.readonly = rapid.IntRange(0, 3).Draw(t, "readonly") == 0
 	w.shared = rapid.IntRange(0, 3).Draw(t, "one block for all") == 0
 	w.cloud.attached = rapid.IntRange(0, 5).Draw(t, "found block") == 0
@@ -113,7 +114,8 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"clock drifts": func(t *rapid.T) {
 			w.now = w.now.Add(rapid.SampledFrom([]time.Duration{-48 * time.Hour, -time.Hour, -10 * time.Second, time.Minute, 30 * time.Hour}).Draw(t, "by"))
 		},
-		"crash": func(t *rapid.T) { w.crash(rapid.IntRange(0, len(w.workers)-1).Draw(t, "worker")) },
+		"settings change": w.settings,
+		"crash":           func(t *rapid.T) { w.crash(rapid.IntRange(0, len(w.workers)-1).Draw(t, "worker")) },
 		"days pass": func(t *rapid.T) {
 			for range rapid.IntRange(1, 4).Draw(t, "days") {
 				w.tick(24 * time.Hour)
@@ -209,13 +211,8 @@ func (w *world) open(t *rapid.T) {
 	if f.Gap != nil || f.Account != account || i < 0 {
 		return
 	}
-	p := remediation.DefaultPolicy()
-	p.Watch = rapid.SampledFrom([]time.Duration{24 * time.Hour, 60 * time.Hour}).Draw(t, "watch")
-	p.TwoPerson = rapid.IntRange(0, 3).Draw(t, "alone") > 0
+	p := w.policy
 	p.DryRun = rapid.IntRange(0, 9).Draw(t, "dry") == 0
-	if p.TwoPerson {
-		p.DeleteApprovals = rapid.IntRange(1, 2).Draw(t, "approvals")
-	}
 	means, del := remediation.MeansGuided, remediation.MeansGuided
 	switch {
 	case w.readonly:
@@ -233,13 +230,8 @@ func (w *world) open(t *rapid.T) {
 		begin = remediation.OpenBreakGlass
 	}
 	tr := &track{r: begin(id, by, "left over", f, f.Keys[i], means, del, p, w.now), key: truth.ID, opened: len(w.log)}
-	tr.model = &model{
-		terms: terms{
-			twoPerson: p.TwoPerson, breakGlass: glass, dry: p.DryRun, approvals: p.DeleteApprovals, attempts: p.Attempts, watch: p.Watch,
-			spread: p.Spread, guard: p.Guard, pending: p.PendingFor, young: p.ConfirmedFor, skew: 5 * time.Minute, oneDay: 24 * time.Hour,
-		},
-		lastUse: f.Keys[i].LastUsed, known: w.sight(&track{r: tr.r, key: truth.ID}, f).others,
-	}
+	tr.own = termsOf(p, glass)
+	tr.model = &model{terms: tr.own, lastUse: f.Keys[i].LastUsed, known: w.sight(&track{r: tr.r, key: truth.ID}, f).others}
 	if err := tr.model.ask("deactivate", by.User, false, w.now); err != nil {
 		w.fail("%v", err)
 	}
@@ -252,6 +244,20 @@ func (w *world) open(t *rapid.T) {
 	for _, e := range remediation.Opening(tr.r, w.now) {
 		w.queue(job{kind: e.Kind, due: e.At, of: tr, version: tr.r.Version})
 	}
+}
+
+// settings draws what is in force from now on.
+func (w *world) settings(t *rapid.T) {
+	p := remediation.DefaultPolicy()
+	p.Watch = rapid.SampledFrom([]time.Duration{24 * time.Hour, 60 * time.Hour}).Draw(t, "watch")
+	p.TwoPerson = rapid.IntRange(0, 3).Draw(t, "alone") > 0
+	if p.TwoPerson {
+		p.DeleteApprovals = rapid.IntRange(1, 2).Draw(t, "approvals")
+	}
+	p.PendingFor = rapid.SampledFrom([]time.Duration{24 * time.Hour, time.Hour}).Draw(t, "pending")
+	p.ConfirmedFor = rapid.SampledFrom([]time.Duration{24 * time.Hour, 10 * time.Minute}).Draw(t, "confirmed")
+	p.Guard = rapid.SampledFrom([]time.Duration{14 * 24 * time.Hour, 60 * 24 * time.Hour}).Draw(t, "guard")
+	w.policy = p
 }
 
 // person lets somebody act on what they see, which may be an old card.
@@ -348,14 +354,17 @@ func (w *world) owner(tr *track) {
 	w.tick(4 * time.Hour)
 }
 
-// settle does what is due until nothing is. Now and then somebody looks in between.
+// settle does what is due until nothing is. Now and then somebody looks in between, or changes the settings.
 func (w *world) settle(t *rapid.T) {
 	for range 80 {
 		if !w.due() {
 			return
 		}
-		if rapid.IntRange(0, 7).Draw(t, "look") == 0 {
+		switch rapid.IntRange(0, 31).Draw(t, "meanwhile") {
+		case 0, 1, 2, 3:
 			w.look(w.tracks[len(w.tracks)-1])
+		case 4:
+			w.settings(t)
 		}
 		w.work(t)
 	}

@@ -95,7 +95,7 @@ func (w *world) land(k *worker) {
 func (w *world) around() remediation.Surroundings {
 	return remediation.Surroundings{
 		On: w.on, DryRun: w.dryRun, Paused: w.paused, LastAudit: w.last, Entitled: w.entitled, Exempt: w.exempt,
-		DeletedToday: w.today(), DailyCap: 1,
+		Policy: w.policy, DeletedToday: w.today(), DailyCap: 1,
 	}
 }
 
@@ -201,7 +201,7 @@ func (w *world) second(k *worker) {
 		k.stage, k.outcome = 4, remediation.Event{Kind: remediation.Succeeded, Facts: f}
 		return
 	}
-	k.stage, k.scene = 2, w.scene(k)
+	k.stage, k.scene, k.terms = 2, w.scene(k), tr.own.and(w.policy)
 }
 
 // send puts the call on its way, unless somebody else wrote since the gates were asked.
@@ -226,6 +226,7 @@ func (w *world) call(k *worker) {
 	if !tr.r.State.InFlight() || remediation.ActOf(tr.r.State) != p.Act() || !tr.r.Current(k.r.Version) {
 		w.fail("I1: a call to %s reaches AWS in %s (%s)", p.Act(), tr.r.State, tr.r.Note)
 	}
+	tr.model.terms = k.terms
 	if err := tr.model.call(string(p.Act()), k.scene); err != nil {
 		w.fail("I1-I6, I10: %s by %s in %s: %v", p.Act(), p.Means(), k.r.State, err)
 	}

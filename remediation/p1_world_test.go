@@ -37,6 +37,7 @@ type track struct {
 	r      remediation.Request
 	key    posture.KeyID // the truth, also where AWS shows no ids
 	opened int           // how long the log was then
+	own    terms         // what it was made under
 	model  *model
 	moved  int // when a call on it last had an effect, see world.step
 }
@@ -57,6 +58,7 @@ type worker struct {
 	receipt audit.Receipt
 	permit  remediation.Permit
 	scene   scene     // when it was given
+	terms   terms     // and what it was made under
 	until   time.Time // by AWS's clock, which here nobody sets
 	outcome remediation.Event
 	facts   remediation.Facts
@@ -74,6 +76,7 @@ type world struct {
 	dryRun   bool
 	exempt   bool
 	entitled map[string]bool
+	policy   remediation.Policy // what is in force now
 	tracks   []*track
 	jobs     []job
 	workers  [3]worker
@@ -88,6 +91,23 @@ type world struct {
 	days   []time.Time           // when deletions were begun
 	made   int                   // keys that were made during the test
 	came   map[posture.KeyID]int // how long the log was when they came
+}
+
+// termsOf are the terms of a request that is made now.
+func termsOf(p remediation.Policy, glass bool) terms {
+	return terms{
+		twoPerson: p.TwoPerson, breakGlass: glass, dry: p.DryRun, approvals: p.DeleteApprovals, attempts: p.Attempts, watch: p.Watch,
+		spread: p.Spread, guard: p.Guard, pending: p.PendingFor, young: p.ConfirmedFor, skew: 5 * time.Minute, oneDay: 24 * time.Hour,
+	}
+}
+
+// and are the terms that hold for a request while a policy is in force: of each the stricter.
+func (a terms) and(p remediation.Policy) terms {
+	b := termsOf(p, a.breakGlass)
+	a.twoPerson, a.approvals, a.attempts = a.twoPerson || b.twoPerson, max(a.approvals, b.approvals), min(a.attempts, b.attempts)
+	a.watch, a.spread, a.guard = max(a.watch, b.watch), max(a.spread, b.spread), max(a.guard, b.guard)
+	a.pending, a.young = min(a.pending, b.pending), min(a.young, b.young)
+	return a
 }
 
 func person(n int) remediation.Person { return remediation.Person{User: fmt.Sprintf("U%d", n)} }
@@ -159,6 +179,8 @@ func (w *world) sight(tr *track, f remediation.Facts) sight {
 // commit is the one way by which a request changes.
 func (w *world) commit(tr *track, e remediation.Event, actor audit.Actor) bool {
 	before := tr.r
+	e.Policy = w.policy
+	tr.model.terms = tr.own.and(w.policy)
 	d := remediation.Decide(before, e, w.now)
 	if d.Refusal != nil {
 		if !reflect.DeepEqual(d.Next, before) || len(d.Effects) != 0 {
@@ -190,7 +212,7 @@ func (w *world) stepped(tr *track, before remediation.Request, d remediation.Dec
 		w.fail("I3: %s on %s leaves no record", before.State, e.Kind)
 	}
 	for _, a := range r.Approvals {
-		if r.Policy.TwoPerson && a.By.User == r.Requester.User {
+		if tr.model.twoPerson && a.By.User == r.Requester.User && e.Kind == remediation.Confirm {
 			w.fail("I5: %s is the requester and among the approvers of %s", a.By.User, r.State)
 		}
 	}

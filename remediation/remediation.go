@@ -135,7 +135,8 @@ type Step struct {
 	Approvals []Approval `json:"approvals,omitempty"`
 }
 
-// Policy is what was in force when the request was made. Later settings do not loosen an open request.
+// Policy is what was in force when the request was made. Later settings do not loosen an open request, and those that are
+// stricter hold for it as well: see [Policy.Stricter].
 type Policy struct {
 	TwoPerson       bool          `json:"two_person"`
 	DeleteApprovals int           `json:"delete_approvals"` // distinct approvers of a deletion, at least 1
@@ -155,6 +156,26 @@ func DefaultPolicy() Policy {
 		TwoPerson: true, DeleteApprovals: 1, Watch: 7 * 24 * time.Hour, Spread: 30 * time.Minute, Guard: 14 * 24 * time.Hour,
 		PendingFor: 24 * time.Hour, ConfirmedFor: 24 * time.Hour, LiftFor: time.Hour, Attempts: 3,
 	}
+}
+
+// Stricter is what two policies both allow: what a request was made under, and what is in force now. The zero policy asks
+// for nothing. Whether the bot runs dry now is not asked here: that never stops an undo.
+func (p Policy) Stricter(now Policy) Policy {
+	if now == (Policy{}) {
+		return p
+	}
+	p.TwoPerson = p.TwoPerson || now.TwoPerson
+	p.DeleteApprovals = max(p.DeleteApprovals, now.DeleteApprovals)
+	p.Watch, p.Spread, p.Guard = max(p.Watch, now.Watch), max(p.Spread, now.Spread), max(p.Guard, now.Guard)
+	p.PendingFor, p.ConfirmedFor = min(p.PendingFor, now.PendingFor), min(p.ConfirmedFor, now.ConfirmedFor)
+	p.LiftFor, p.Attempts = min(p.LiftFor, now.LiftFor), min(p.Attempts, now.Attempts)
+	return p
+}
+
+// Under is the request as it is judged while a policy is in force, and as it is shown to people then.
+func (r Request) Under(now Policy) Request {
+	r.Policy = r.Policy.Stricter(now)
+	return r
 }
 
 // Request is the record of one key's remediation. It is the truth; whatever Slack shows is derived from it.

@@ -1,0 +1,54 @@
+package commands_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/remediation"
+)
+
+func TestALoosePolicyDoesNotOutliveItsSetting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) {
+		c.Policy.TwoPerson, c.Policy.Watch = false, 24*time.Hour
+		c.Approvers = commands.People{Users: []string{approver}}
+	})
+	w.scan()
+	r, err := w.s.RequestDeactivate(t.Context(), who(approver), ask(member, keyOne))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, string(keyOne)); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.cfg.Policy = remediation.DefaultPolicy()
+	w.cfg.Policy.DeleteApprovals = 2
+	w.cfg.Approvers = commands.People{Users: []string{approver, second, requester}}
+	w.boot()
+	w.pass(26 * time.Hour)
+	if q := w.request(r.ID); q.Remaining() == 0 || !q.Policy.TwoPerson {
+		t.Errorf("it is shown with %s to watch, two persons %v", q.Remaining(), q.Policy.TwoPerson)
+	}
+	q := w.request(r.ID)
+	_, err = w.s.RequestDelete(t.Context(), who(second), r.ID, q.Version, commands.Ask{TypedKey: string(keyOne), Reason: "alone"})
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseWatching))
+	w.pass(7 * 24 * time.Hour)
+	q = w.request(r.ID)
+	if q, err = w.s.RequestDelete(t.Context(), who(second), r.ID, q.Version, commands.Ask{TypedKey: string(keyOne), Reason: "alone"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.s.Confirm(t.Context(), who(second), r.ID, q.Version, string(keyOne))
+	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseOwn))
+	if q, err = w.s.Confirm(t.Context(), who(approver), r.ID, q.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.DeleteRequested)
+	if _, err = w.s.Confirm(t.Context(), who(requester), r.ID, q.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.wantState(r.ID, remediation.Deleted)
+}
