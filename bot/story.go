@@ -224,6 +224,9 @@ func stepButtons(v voice, r remediation.Request) []*slack.ButtonBlockElement {
 	case remediation.DeleteRequested:
 		return []*slack.ButtonBlockElement{danger(b(actConfirm, "confirm_delete")), reject, cancel}
 	case remediation.Approved, remediation.DeleteApproved:
+		if r.Again {
+			return nil // a lifted block comes back, as was confirmed
+		}
 		return []*slack.ButtonBlockElement{reject, cancel}
 	case remediation.AwaitingOwner, remediation.AwaitingOwnerDelete:
 		return []*slack.ButtonBlockElement{primary(b(actDone, "done")), b(actSteps, "steps"), cancel}

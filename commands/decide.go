@@ -284,7 +284,7 @@ func (s *Service) says(r remediation.Request, m *remediation.Refusal, by remedia
 		return &Refusal{Code: NoMeans, Args: args}
 	case remediation.RefuseOwn, remediation.RefuseTwice:
 		args["who"] = s.others(by.User, approvers(r.Approvals)...)
-	case remediation.RefuseEnded, remediation.RefuseNotNow, remediation.RefuseOutdated, remediation.RefuseEarly, remediation.RefuseNotReadYet, remediation.RefuseNotYours,
+	case remediation.RefuseEnded, remediation.RefuseNotNow, remediation.RefuseBlockAgain, remediation.RefuseOutdated, remediation.RefuseEarly, remediation.RefuseNotReadYet, remediation.RefuseNotYours,
 		remediation.RefuseHeld, remediation.RefuseStaleFacts:
 	}
 	if m.Missing != "" {

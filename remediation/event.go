@@ -203,6 +203,7 @@ const (
 	NoteLifted         Note = "lifted"
 	NoteLiftedWith     Note = "lifted_with"
 	NoteBlockAgain     Note = "block_again"
+	NoteBlockOff       Note = "block_off"
 	NoteDeleted        Note = "deleted"
 	NoteStillThere     Note = "still_there"
 	NoteVerified       Note = "verified"

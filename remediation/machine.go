@@ -45,6 +45,7 @@ const (
 	RefuseExpired    RefusalCode = "expired"     // the confirmation came after the deadline
 	RefuseWatching   RefusalCode = "watching"    // the watch window is not over
 	RefuseInUse      RefusalCode = "in_use"      // used within the guard period and no override
+	RefuseBlockAgain RefusalCode = "block_again" // a lifted block comes back, as was confirmed
 	RefuseNoMeans    RefusalCode = "no_means"    // there is no means for this step
 	RefuseReason     RefusalCode = "reason"      // a reason is required
 	RefuseEarly      RefusalCode = "early"       // the deadline has not come
@@ -236,6 +237,27 @@ func (s *step) end(next State, n Note, a audit.Action) {
 		s.r.EndedBy = &by
 	}
 	s.to(next, n, a)
+}
+
+// takeBack ends a request because somebody says so. That a lifted block comes back was confirmed with the lift: to leave it
+// off is an undo, which nobody does alone.
+func (s *step) takeBack(next State, n Note, a audit.Action) {
+	if s.r.Again && s.r.State == Approved {
+		s.refuse(RefuseBlockAgain)
+		return
+	}
+	s.giveUp(next, n, a)
+}
+
+// giveUp ends a request whose key is still in use. Where its block was lifted for a while, that stays off.
+func (s *step) giveUp(next State, n Note, a audit.Action) {
+	if s.r.Again {
+		n = NoteBlockOff
+	}
+	s.end(next, n, a)
+	if s.r.Again {
+		s.alarm()
+	}
 }
 
 // off takes a step off that came to nothing: back to the watch, or to the end.
@@ -547,7 +569,7 @@ func (s *step) beginUndo() {
 
 func (s *step) blockAgain() {
 	s.lapse(func() {
-		s.r.Attempt = 0
+		s.r.Attempt, s.r.Again = 0, true
 		s.to(Approved, NoteBlockAgain, audit.RemediationConfirmed)
 		s.expireIn(s.r.Policy.ConfirmedFor)
 		s.effect(EffectAct, s.now)

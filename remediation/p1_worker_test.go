@@ -247,7 +247,7 @@ func (w *world) call(k *worker) {
 		return
 	}
 	w.effect(p, i)
-	tr.moved = w.step
+	tr.moved, tr.lifted = w.step, p.Act() == remediation.ActLift
 	k.outcome = remediation.Event{Kind: remediation.Succeeded, AWSID: "aws", Facts: w.facts()}
 	switch fate {
 	case "lagging":

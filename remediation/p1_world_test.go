@@ -39,7 +39,8 @@ type track struct {
 	opened int           // how long the log was then
 	own    terms         // what it was made under
 	model  *model
-	moved  int // when a call on it last had an effect, see world.step
+	lifted bool // its block was taken off for a while, and no call put it back
+	moved  int  // when a call on it last had an effect, see world.step
 }
 
 type job struct {
@@ -108,6 +109,12 @@ func (a terms) and(p remediation.Policy) terms {
 	a.watch, a.spread, a.guard = max(a.watch, b.watch), max(a.spread, b.spread), max(a.guard, b.guard)
 	a.pending, a.young = min(a.pending, b.pending), min(a.young, b.young)
 	return a
+}
+
+// silent reports whether a request ends without an alarm although its key may be in use.
+func silent(s remediation.State, effects []remediation.Effect) bool {
+	lost := []remediation.State{remediation.Rejected, remediation.Cancelled, remediation.Expired, remediation.Failed}
+	return slices.Contains(lost, s) && !slices.ContainsFunc(effects, func(e remediation.Effect) bool { return e.Kind == remediation.EffectAlarm })
 }
 
 func person(n int) remediation.Person { return remediation.Person{User: fmt.Sprintf("U%d", n)} }
@@ -208,6 +215,10 @@ func (w *world) stepped(tr *track, before remediation.Request, d remediation.Dec
 		w.fail("I4: %s has ended and becomes %s", before.State, r.State)
 	case r.Version != before.Version+1:
 		w.fail("I4: version %d follows %d", r.Version, before.Version)
+	case tr.lifted && !w.cloud.attached && (e.Kind == remediation.Reject || e.Kind == remediation.Cancel) && before.State == remediation.Approved:
+		w.fail("I5: one person alone leaves a lifted block off")
+	case tr.lifted && !w.cloud.attached && silent(r.State, d.Effects):
+		w.fail("I11: %s without an alarm, and its lifted block is off", r.State)
 	case d.Action == "":
 		w.fail("I3: %s on %s leaves no record", before.State, e.Kind)
 	}

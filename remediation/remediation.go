@@ -226,6 +226,7 @@ type Request struct {
 	ActedOn    bool      `json:"acted_on,omitempty"`     // a changing call was made at least once
 	BlockHeld  bool      `json:"block_held,omitempty"`   // the request is among the holders of the account's block
 	BlockFound bool      `json:"block_found,omitempty"`  // the block was there before us, hence is not ours to take away
+	Again      bool      `json:"again,omitempty"`        // its block was lifted for a while and is to be put back
 	Off        Off       `json:"off,omitzero"`           // the block was taken off with another request
 	LastAWS    string    `json:"last_aws_id,omitempty"`  // AWS's request id of the last changing call
 	DeletedAt  time.Time `json:"deleted_at,omitzero"`    // when the key was first read to be gone

@@ -30,15 +30,9 @@ func lookup(s State, k Kind) (Rule, bool) {
 }
 
 func deactivateRules() []Rule {
-	reject := func(s *step) { s.end(Rejected, NoteRejected, audit.RemediationRejected) }
-	cancel := func(s *step) { s.end(Cancelled, NoteCancelled, audit.RemediationCancelled) }
-	expire := func(s *step) { s.lapse(func() { s.end(Expired, NoteExpired, audit.RemediationExpired) }) }
-	lost := func(s *step) {
-		expire(s)
-		if s.refusal == nil && s.r.ActedOn {
-			s.alarm() // a block that was lifted for a while is not put back
-		}
-	}
+	reject := func(s *step) { s.takeBack(Rejected, NoteRejected, audit.RemediationRejected) }
+	cancel := func(s *step) { s.takeBack(Cancelled, NoteCancelled, audit.RemediationCancelled) }
+	expire := func(s *step) { s.lapse(func() { s.giveUp(Expired, NoteExpired, audit.RemediationExpired) }) }
 	waiting := (*step).observeWaiting
 	return []Rule{
 		{Requested, Confirm, []State{Requested, Approved}, "counts a second confirmation", func(s *step) { s.confirm(Approved)() }},
@@ -49,9 +43,9 @@ func deactivateRules() []Rule {
 
 		{Approved, Begin, []State{Deactivating, AwaitingOwner}, "commits the attempt before the call, or asks the owner", func(s *step) { s.begin(Deactivating, AwaitingOwner) }},
 		{Approved, GateShut, []State{Failed}, "ends it: nothing was sent", func(s *step) { s.gateShut(Failed) }},
-		{Approved, Reject, []State{Rejected}, "ends it before the call", reject},
-		{Approved, Cancel, []State{Cancelled}, "ends it before the call", cancel},
-		{Approved, Lapse, []State{Expired}, "ends it when the confirmation grew old", lost},
+		{Approved, Reject, []State{Rejected}, "ends it before the call, unless a lifted block is to come back", reject},
+		{Approved, Cancel, []State{Cancelled}, "ends it before the call, unless a lifted block is to come back", cancel},
+		{Approved, Lapse, []State{Expired}, "ends it when the confirmation grew old", expire},
 		{Approved, Observe, []State{Approved, Inactive, Stale, GoneOutside}, "notices what others did to the key", waiting},
 
 		{Deactivating, GateShut, []State{Failed}, "ends it: a gate closed after the attempt was committed, and nothing was sent", func(s *step) { s.gateShut(Failed) }},

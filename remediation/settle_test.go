@@ -194,19 +194,45 @@ func TestABlockThatIsNotPutBackIsAlarmedAbout(t *testing.T) {
 		s.is(remediation.Approved)
 		return s
 	}
-	for name, e := range map[string]remediation.Event{
-		"paused":    {Kind: remediation.GateShut, Gate: remediation.GatePaused},
-		"too late":  {Kind: remediation.Lapse},
-		"cancelled": {Kind: remediation.Cancel, By: ben()},
+	for name, c := range map[string]struct {
+		events []remediation.Event
+		note   remediation.Note
+	}{
+		"paused":   {[]remediation.Event{{Kind: remediation.GateShut, Gate: remediation.GatePaused}}, remediation.NoteGate},
+		"too late": {[]remediation.Event{{Kind: remediation.Lapse}}, remediation.NoteBlockOff},
+		"given up by its owner": {[]remediation.Event{
+			{Kind: remediation.Begin}, {Kind: remediation.Unavailable}, {Kind: remediation.Cancel, By: ben()},
+		}, remediation.NoteBlockOff},
 	} {
 		s := again()
 		s.now = s.now.Add(24 * time.Hour)
-		s.on(e)
-		if got := slices.Contains(s.did, remediation.EffectAlarm); !s.r.State.Ended() || got != (name != "cancelled") {
-			t.Errorf("%s: it is %s, alarm %v", name, s.r.State, got)
+		for _, e := range c.events {
+			s.on(e)
 		}
-		if !slices.Contains(s.did, remediation.EffectRelease) {
+		if !s.r.State.Ended() || s.r.Note != c.note || !slices.Contains(s.did, remediation.EffectAlarm) {
+			t.Errorf("%s: it is %s (%s) with %v", name, s.r.State, s.r.Note, s.did)
+		}
+		if s.r.Means == remediation.MeansOrganization && !slices.Contains(s.did, remediation.EffectRelease) {
 			t.Errorf("%s: the block is not let go of", name)
+		}
+	}
+}
+
+func TestNobodyAloneLeavesALiftedBlockOff(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []remediation.Kind{remediation.Cancel, remediation.Reject} {
+		s := beginUndo(remediation.AskLift)(t)
+		s.on(remediation.Event{Kind: remediation.Succeeded, Facts: aws(s.now, activeKey())})
+		s.now = s.now.Add(time.Hour)
+		s.on(remediation.Event{Kind: remediation.Lapse})
+		d := remediation.Decide(s.r, remediation.Event{Kind: kind, By: ben(), Version: s.r.Version}, s.now)
+		if d.Refusal == nil || d.Refusal.Code != remediation.RefuseBlockAgain {
+			t.Errorf("%s: %s, %v", kind, d.Next.State, d.Refusal)
+		}
+		s.on(remediation.Event{Kind: remediation.Begin})
+		s.on(remediation.Event{Kind: remediation.Succeeded, Facts: blocked(aws(s.now, activeKey()))})
+		if s.is(remediation.Inactive); s.r.Again {
+			t.Error("a block that is back is to be put back")
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (r Request) shut(k posture.Key, f Facts) (bool, bool) {
 
 // becameInactive enters the watch.
 func (s *step) becameInactive(n Note, a audit.Action) {
-	s.r.Approvals, s.r.Attempt, s.r.InactiveAt = nil, 0, time.Time{}
+	s.r.Approvals, s.r.Attempt, s.r.Again, s.r.InactiveAt = nil, 0, false, time.Time{}
 	s.to(Inactive, n, a)
 	s.r = s.r.startWatch(s.e.Facts, s.now)
 	s.nextRead()
