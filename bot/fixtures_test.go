@@ -81,6 +81,7 @@ func request(s remediation.State, m remediation.Means) remediation.Request {
 		r.Approvals = []remediation.Approval{{By: remediation.Person{User: ben}, At: noon().Add(-90 * time.Minute)}}
 	}
 	r.Steps = stepsOf(s, r)
+	r.ActedOn = s == remediation.Inactive && m != remediation.MeansGuided
 	if m == remediation.MeansOrganization {
 		r.BlockHeld = s == remediation.Inactive
 	}

@@ -256,6 +256,9 @@ func watchButtons(r remediation.Request, b func(id, label string) *slack.ButtonB
 	case r.BlockHeld && !r.BlockFound: // one that was found there is not ours to take away
 		buttons = append(buttons, b(actReactivate, "unblock"), b(actLift, "lift"))
 	}
+	if !r.ActedOn && !r.BlockHeld {
+		buttons = append(buttons, b(actCancel, "unwatch"))
+	}
 	return buttons
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
@@ -76,4 +77,25 @@ func TestTheRequesterAloneLeavesNoLiftedBlockOff(t *testing.T) {
 	w.at(func() { w.broken["open"] = false })
 	w.pass(time.Minute)
 	w.wantState(id, remediation.Inactive)
+}
+
+func TestARequestOfADryRunCanBeEndedOnceItIsOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.DryRun, c.Policy.DryRun = true, true })
+	w.accounts[lab].keys[0].Status = posture.KeyInactive
+	w.scan()
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cfg.DryRun, w.cfg.Policy.DryRun = false, false
+	w.boot()
+	w.pass(9 * 24 * time.Hour)
+	if _, err = w.s.Cancel(t.Context(), who(requester), r.ID, w.request(r.ID).Version); err != nil {
+		t.Fatal(err)
+	}
+	w.wantState(r.ID, remediation.Cancelled)
+	if _, err = w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo)); err != nil {
+		t.Error(err)
+	}
 }

@@ -195,6 +195,7 @@ const (
 	NoteDeleteAsked    Note = "delete_asked"
 	NoteReactivateAsk  Note = "reactivate_asked"
 	NoteLiftAsked      Note = "lift_asked"
+	NoteUnwatched      Note = "unwatched"
 	NoteStepRejected   Note = "step_rejected"
 	NoteStepCancelled  Note = "step_cancelled"
 	NoteStepExpired    Note = "step_expired"

@@ -249,6 +249,16 @@ func (s *step) takeBack(next State, n Note, a audit.Action) {
 	s.giveUp(next, n, a)
 }
 
+// unwatch lets go of a key that others put out of use: without it a request that can go no further, as one that was made
+// in a dry run, would hold its key for ever.
+func (s *step) unwatch() {
+	if s.r.ActedOn || s.r.BlockHeld {
+		s.refuse(RefuseNotNow)
+		return
+	}
+	s.end(Cancelled, NoteUnwatched, audit.RemediationCancelled)
+}
+
 // giveUp ends a request whose key is still in use. Where its block was lifted for a while, that stays off.
 func (s *step) giveUp(next State, n Note, a audit.Action) {
 	if s.r.Again {

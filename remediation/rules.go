@@ -68,6 +68,7 @@ func watchRules() []Rule {
 		{Inactive, Observe, []State{Inactive, Lifted, Restored, Reactivated, Stale, GoneOutside}, "advances the watch, or alarms", (*step).observeWatched},
 		{Inactive, AskDelete, []State{DeleteRequested}, "asks for the deletion's own confirmation, once the watch is over", (*step).askDelete},
 		{Inactive, AskReactivate, []State{ReactivateRequested}, "asks for the undo's confirmation", (*step).askReactivate},
+		{Inactive, Cancel, []State{Cancelled}, "ends the watch of a key that the bot itself did nothing to", (*step).unwatch},
 		{Inactive, AskLift, []State{LiftRequested}, "asks to lift the block for a while", (*step).askLift},
 	}
 }

@@ -218,6 +218,26 @@ func TestABlockThatIsNotPutBackIsAlarmedAbout(t *testing.T) {
 	}
 }
 
+func TestAWatchOfWhatOthersDidCanBeEnded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*remediation.Request)
+		ends   bool
+	}{
+		"others made it inactive":  {func(*remediation.Request) {}, true},
+		"a dry run did nothing":    {func(r *remediation.Request) { r.Policy.DryRun = true }, true},
+		"the bot made it inactive": {func(r *remediation.Request) { r.ActedOn = true }, false},
+		"a block is held":          {func(r *remediation.Request) { r.BlockHeld = true }, false},
+	} {
+		r := atState(remediation.Inactive, inactiveKey())
+		c.change(&r)
+		d := remediation.Decide(r, remediation.Event{Kind: remediation.Cancel, By: ana(), Version: r.Version}, start())
+		if ends := d.Refusal == nil && d.Next.State == remediation.Cancelled && d.Next.Note == remediation.NoteUnwatched; ends != c.ends {
+			t.Errorf("%s: %s, %v", name, d.Next.State, d.Refusal)
+		}
+	}
+}
+
 func TestNobodyAloneLeavesALiftedBlockOff(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []remediation.Kind{remediation.Cancel, remediation.Reject} {
