@@ -20,6 +20,7 @@ const (
 	Rewritten   Kind = "rewritten"    // one of the records, and the tree with it, was made anew
 	Unreadable  Kind = "unreadable"   // the record has its hash but not the form; a later version may have written it
 	HashAltered Kind = "hash_altered" // a stored hash is wrong or missing; the records may be whole
+	Baseless    Kind = "baseless"     // a call was attempted without the confirmations that it names: the database was written to
 	HeadForged  Kind = "head_forged"  // a head that was given is not signed by a known key, or contradicts another
 )
 

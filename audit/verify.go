@@ -30,7 +30,7 @@ type Check struct {
 }
 
 // Verify reads the whole log once and reports whether it is the one that was written. Memory grows with what is wrong and
-// not with the log, and a record that was tampered with does not hide what comes after it.
+// with the requests, not with the log, and a record that was tampered with does not hide what comes after it.
 //
 // What the stored hashes and the heads vouch for can be blamed exactly. Who rewrites a record and every hash above it is
 // caught by the first head over it, which names the records since the head before. Past the last head nothing external
@@ -41,6 +41,7 @@ func Verify(ctx context.Context, c Check) (Report, error) {
 	v := &verifier{
 		shelf:    shelf{stored: c.Stored},
 		moved:    map[int64]bool{},
+		words:    map[string]*Confirmed{},
 		taint:    -1,
 		disputed: -1,
 	}
@@ -72,6 +73,12 @@ func Verify(ctx context.Context, c Check) (Report, error) {
 	if err := v.finish(); err != nil {
 		return Report{}, err
 	}
+	if v.report.OK() {
+		// Of a log that is not whole nobody can say what it lacked before.
+		for _, f := range v.baseless {
+			v.add(f)
+		}
+	}
 	sortFindings(v.report.Findings)
 	return v.report, nil
 }
@@ -93,7 +100,9 @@ type verifier struct {
 	gone     []span         // not seen where they belong, may still turn up elsewhere
 	moved    map[int64]bool // seen elsewhere
 	heads    []claim
-	disputed int64 // the last number witnessed before the latest head that disagreed
+	words    map[string]*Confirmed // by request, of those that were asked for
+	baseless []Finding             // attempts that nobody confirmed by the log's own word
+	disputed int64                 // the last number witnessed before the latest head that disagreed
 	report   Report
 }
 
@@ -104,6 +113,7 @@ type row struct {
 	hash      Hash
 	authentic bool
 	fault     error // why it cannot be read
+	event     Event
 }
 
 // maxStrays bounds what waits: past it, rows are taken for what their row number says.
@@ -113,7 +123,7 @@ func (v *verifier) inspect(r Record) (row, error) {
 	x := row{at: r.Seq, seq: -1, hash: tlog.RecordHash(r.Raw)}
 	leaf, err := Decode(r.Raw)
 	if x.fault = err; err == nil {
-		x.seq = leaf.Seq
+		x.seq, x.event = leaf.Seq, leaf.Event
 	}
 	if x.at < 0 {
 		x.at = x.seq
@@ -213,7 +223,28 @@ func (v *verifier) accept(x row) error {
 	if x.fault != nil {
 		v.add(Finding{Kind: Unreadable, From: x.seq, To: x.seq, Why: x.fault.Error()})
 	}
+	v.heed(x)
 	return v.grow(x.seq, &x.hash)
+}
+
+// heed asks of each attempt whether the log has the confirmations that it rests on. What changed a request alone, past the
+// bot, left none.
+func (v *verifier) heed(x row) {
+	e := x.event
+	if e.Request == "" {
+		return
+	}
+	word := v.words[e.Request]
+	if word == nil {
+		word = &Confirmed{}
+		v.words[e.Request] = word
+	}
+	if e.Action == RemediationAttempted || e.Action == RemediationInstructed {
+		if why := word.missing(e); why != "" && len(v.baseless) < maxFindings {
+			v.baseless = append(v.baseless, Finding{Kind: Baseless, From: x.seq, To: x.seq, Why: why})
+		}
+	}
+	word.Heed(e)
 }
 
 // settle closes the gap before record upto: what waits is matched with what is missing.
@@ -283,6 +314,7 @@ func (v *verifier) fill(seq int64, in map[int64]row, last *int64) error {
 			v.add(Finding{Kind: Moved, From: seq, To: seq, Why: fmt.Sprintf("it stands in row %d", x.at)})
 		}
 		*last = max(*last, x.at)
+		v.heed(x)
 		return v.grow(seq, &x.hash)
 	case here:
 		v.add(Finding{Kind: Edited, From: seq, To: seq, Why: edited(x)})

@@ -205,7 +205,7 @@ func TestTheSingleAccountIsSeenByItsReadOnlyProfile(t *testing.T) {
 // permit walks the gates as the worker does, on a request in the state that the call needs.
 func permit(t *testing.T, r remediation.Request, f remediation.Facts, now time.Time) remediation.Permit {
 	t.Helper()
-	a, err := remediation.Start(r, f, remediation.Surroundings{On: true, Entitled: map[string]bool{"UBEN": true}, DailyCap: 5}, now)
+	a, err := remediation.Start(r, f, remediation.Surroundings{On: true, Asker: true, Entitled: map[string]bool{"UBEN": true}, Recorded: map[string]bool{"UBEN": true}, DailyCap: 5}, now)
 	if err != nil {
 		t.Fatalf("start: %v with %+v", err, f)
 	}

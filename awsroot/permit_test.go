@@ -19,7 +19,7 @@ func ownPermit(t *testing.T, req remediation.Request) remediation.Permit {
 		Source: req.Source, Account: req.Account, At: now, AWS: now, Keys: []posture.Key{req.Key}, KeysKnown: true, KeysAt: now,
 		RootSession: true, CallerOf: req.Account, KeyAccount: req.Account,
 	}
-	s := remediation.Surroundings{On: true, Entitled: map[string]bool{"UBEN": true}, DailyCap: 5}
+	s := remediation.Surroundings{On: true, Asker: true, Entitled: map[string]bool{"UBEN": true}, Recorded: map[string]bool{"UBEN": true}, DailyCap: 5}
 	a, err := remediation.Start(req, f, s, now)
 	if err != nil {
 		t.Fatal(err)

@@ -163,7 +163,7 @@ func TestAPermitIsGoodForItsOwnCallAlone(t *testing.T) {
 
 // gate is the first gate that is shut for a request with these facts.
 func gate(r remediation.Request, f remediation.Facts, now time.Time) remediation.Gate {
-	_, err := remediation.Start(r, f, remediation.Surroundings{On: true, Entitled: map[string]bool{"UBEN": true}, DailyCap: 5}, now)
+	_, err := remediation.Start(r, f, remediation.Surroundings{On: true, Asker: true, Entitled: map[string]bool{"UBEN": true}, Recorded: map[string]bool{"UBEN": true}, DailyCap: 5}, now)
 	if shut, ok := err.(*remediation.GateError); ok { //nolint:errorlint // Start returns it as it is.
 		return shut.Gate
 	}

@@ -331,6 +331,12 @@ func TestEveryRefusalThatThereIsHasItsRecord(t *testing.T) {
 	twin.wantRefusal(err, commands.Ambiguous)
 	seen[commands.Ambiguous] = true
 
+	lifted := newWorld(t)
+	again := lifted.blockingAgain()
+	_, err = lifted.s.Cancel(ctx, who(requester), again.ID, again.Version)
+	lifted.wantRefusal(err, commands.RefusalCode(remediation.RefuseBlockAgain))
+	seen[commands.RefusalCode(remediation.RefuseBlockAgain)] = true
+
 	for _, code := range codes(t) {
 		if !seen[code] && code != commands.RefusalCode(remediation.RefuseEarly) {
 			t.Errorf("the refusal %s is provoked by nothing here, so nobody knows whether it is on record", code)

@@ -54,29 +54,34 @@ func TestALoosePolicyDoesNotOutliveItsSetting(t *testing.T) {
 	w.wantState(r.ID, remediation.Deleted)
 }
 
-func TestTheRequesterAloneLeavesNoLiftedBlockOff(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// blockingAgain is a request whose lifted block is to come back, while AWS does not answer.
+func (w *world) blockingAgain() remediation.Request {
+	w.t.Helper()
 	w.scan()
 	id := w.deactivated(member, keyOne)
 	w.pass(2 * time.Hour)
-	q, err := w.s.RequestLift(t.Context(), who(requester), id, w.request(id).Version, "sign in")
+	q, err := w.s.RequestLift(w.t.Context(), who(requester), id, w.request(id).Version, "sign in")
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	if _, err = w.s.Confirm(t.Context(), who(approver), id, q.Version, ""); err != nil {
-		t.Fatal(err)
+	if _, err = w.s.Confirm(w.t.Context(), who(approver), id, q.Version, ""); err != nil {
+		w.t.Fatal(err)
 	}
 	w.settle()
-	w.at(func() { w.broken["open"] = true }) // AWS does not answer for a moment when the block is to come back
-	w.at(func() { w.clock = w.clock.Add(61 * time.Minute) })
+	w.at(func() { w.broken["open"], w.clock = true, w.clock.Add(61*time.Minute) })
 	w.settle()
-	q = w.wantState(id, remediation.Approved)
-	_, err = w.s.Cancel(t.Context(), who(requester), id, q.Version)
+	return w.wantState(id, remediation.Approved)
+}
+
+func TestTheRequesterAloneLeavesNoLiftedBlockOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	q := w.blockingAgain()
+	_, err := w.s.Cancel(t.Context(), who(requester), q.ID, q.Version)
 	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseBlockAgain))
 	w.at(func() { w.broken["open"] = false })
 	w.pass(time.Minute)
-	w.wantState(id, remediation.Inactive)
+	w.wantState(q.ID, remediation.Inactive)
 }
 
 func TestARequestOfADryRunCanBeEndedOnceItIsOver(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -342,9 +343,35 @@ func (s *Service) surroundings(ctx context.Context, r remediation.Request, act r
 		now = del
 	}
 	sur.On = now == meansFor(r, act) || meansFor(r, act) == remediation.MeansGuided
-	var answered bool
-	sur.Entitled, answered = s.entitled(ctx, r)
-	return sur, answered, nil
+	if sur.Recorded, err = s.recorded(ctx, r); err != nil {
+		return sur, true, err
+	}
+	asker, told := s.mayAsk(ctx, r)
+	may, answered := s.entitled(ctx, r)
+	sur.Asker, sur.Entitled = asker, may
+	return sur, answered && told, nil
+}
+
+// recorded is who confirmed the present step, or declared it, by the audit log.
+func (s *Service) recorded(ctx context.Context, r remediation.Request) (map[string]bool, error) {
+	leaves, err := s.d.Ledger.Audit(ctx, AuditQuery{Request: string(r.ID)})
+	if err != nil {
+		return nil, fmt.Errorf("read the audit records of request %s: %w", r.ID, err)
+	}
+	var word audit.Confirmed
+	for _, l := range slices.Backward(leaves) {
+		word.Heed(l.Event)
+	}
+	return word.People(), nil
+}
+
+// mayAsk looks up whether whoever asked for the step may still ask. The second result is false where nobody could tell.
+func (s *Service) mayAsk(ctx context.Context, r remediation.Request) (may, answered bool) {
+	if _, no := s.live(ctx, r.Requester.User); no != nil {
+		return false, no.Code != WhoUnknown
+	}
+	yes, unread := s.among(ctx, s.requesters(r.Source), r.Requester.User)
+	return yes, yes || len(unread) == 0
 }
 
 // deletedByOthers counts the deletions of the last day, without the one that is asked about.

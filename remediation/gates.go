@@ -19,6 +19,8 @@ const (
 	GateState      Gate = "state"       // the request is not where the call needs it
 	GateApprovals  Gate = "approvals"   // too few distinct approvers, or the requester among them
 	GateEntitled   Gate = "entitled"    // an approver may not approve any more, or nobody could tell
+	GateAsker      Gate = "asker"       // whoever asked may not ask any more, or nobody could tell
+	GateRecorded   Gate = "recorded"    // a confirmation that counts is not in the audit log
 	GateConfirmed  Gate = "confirmed"   // the confirmation is too old, or from a future that our clock left again
 	GateWatch      Gate = "watch"       // the watch window is not over
 	GateExempt     Gate = "exempt"      // the account is never to be acted on
@@ -77,6 +79,8 @@ type Surroundings struct {
 	Paused       bool            // the pause switch
 	LastAudit    time.Time       // of the last audit record: our clock must not be before it
 	Entitled     map[string]bool // by Slack user id, looked up just now; absent means no
+	Asker        bool            // whoever asked may still ask, looked up just now
+	Recorded     map[string]bool // by Slack user id, who confirmed the present step, or declared it, by the audit log
 	Exempt       bool            // in never_act_on
 	Policy       Policy          // what is in force now, where it is stricter than the request's own
 	DeletedToday int
@@ -130,6 +134,8 @@ func gates() []gate {
 		{GateBreakGlass, func(c check) bool { return !c.r.BreakGlass || c.act != ActDelete || len(c.r.Approvals) > 0 }},
 		{GateApprovals, enoughApprovals},
 		{GateEntitled, stillEntitled},
+		{GateAsker, stillAsked},
+		{GateRecorded, recorded},
 		{GateConfirmed, stillConfirmed},
 		{GateWatch, func(c check) bool { return c.act != ActDelete || c.r.Watched >= c.r.Policy.Watch }},
 		{GateExempt, func(c check) bool { return !c.s.Exempt }},
@@ -202,7 +208,24 @@ func stillEntitled(c check) bool {
 			return false
 		}
 	}
-	return !c.r.BreakGlass || len(c.r.Approvals) > 0 || c.s.Entitled[c.r.Requester.User]
+	return !c.r.alone() || c.s.Entitled[c.r.Requester.User]
+}
+
+// alone reports a declared emergency, which nobody but whoever declared it confirmed.
+func (r Request) alone() bool { return r.BreakGlass && len(r.Approvals) == 0 }
+
+// stillAsked asks for somebody who still wants it. A lifted block comes back whoever asked for the lift.
+func stillAsked(c check) bool { return c.r.Again || c.r.alone() || c.s.Asker }
+
+// recorded asks the audit log for each confirmation that counts: one that was written into the request alone was given by
+// nobody.
+func recorded(c check) bool {
+	for _, a := range c.r.Approvals {
+		if !c.s.Recorded[a.By.User] {
+			return false
+		}
+	}
+	return !c.r.alone() || c.s.Recorded[c.r.Requester.User]
 }
 
 // confirmedAt is when the present step got its last confirmation. A declared emergency has none but its declaration.

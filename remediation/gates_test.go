@@ -19,7 +19,7 @@ func deletable() (remediation.Request, remediation.Facts, remediation.Surroundin
 	r.State, r.Key.Status = remediation.DeleteApproved, posture.KeyInactive
 	r.WatchFrom, r.Watched = start(), r.Policy.Watch
 	r.Approvals = []remediation.Approval{{By: ben(), At: now.Add(-time.Minute)}}
-	s := remediation.Surroundings{On: true, LastAudit: now.Add(-time.Second), Entitled: map[string]bool{"UBEN": true}, DailyCap: 5}
+	s := remediation.Surroundings{On: true, LastAudit: now.Add(-time.Second), Asker: true, Entitled: map[string]bool{"UBEN": true}, Recorded: map[string]bool{"UBEN": true}, DailyCap: 5}
 	return r, aws(now, key), s, now
 }
 
@@ -62,6 +62,12 @@ func TestEachGateAloneStopsADeletion(t *testing.T) {
 		"one confirmed twice":               {remediation.GateApprovals, func(a all) { a.r.Approvals = append(a.r.Approvals, a.r.Approvals[0]) }},
 		"the approver was revoked":          {remediation.GateEntitled, func(a all) { a.s.Entitled = map[string]bool{"UBEN": false} }},
 		"nobody could tell":                 {remediation.GateEntitled, func(a all) { a.s.Entitled = nil }},
+		"whoever asked was let go":          {remediation.GateAsker, func(a all) { a.s.Asker = false }},
+		"a confirmation is not on record":   {remediation.GateRecorded, func(a all) { a.s.Recorded = nil }},
+		"one of two is not on record": {remediation.GateRecorded, func(a all) {
+			a.r.Approvals = append(a.r.Approvals, remediation.Approval{By: cho(), At: *a.now})
+			a.s.Entitled["UCHO"] = true
+		}},
 		"the confirmation is old":           {remediation.GateConfirmed, func(a all) { a.r.Approvals[0].At = a.now.Add(-24 * time.Hour) }},
 		"the watch is not over":             {remediation.GateWatch, func(a all) { a.r.Watched-- }},
 		"the account is exempt":             {remediation.GateExempt, func(a all) { a.s.Exempt = true }},

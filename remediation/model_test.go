@@ -130,6 +130,7 @@ func (m *model) read(s sight) {
 // scene is the world at the moment of a changing call.
 type scene struct {
 	on, paused, dryRun, exempt, recorded bool
+	asker                                bool // who asked may still ask
 	entitled                             map[string]bool
 	ours, aws, audit                     time.Time
 	sameAccount, sameKey                 bool // the call names the account and the key that were asked about
@@ -152,8 +153,8 @@ func (m *model) call(act string, s scene) error {
 		return fmt.Errorf("%s confirmed their own", m.requester)
 	case slices.ContainsFunc(m.approvers, func(u string) bool { return !s.entitled[u] }):
 		return fmt.Errorf("somebody of %v may not confirm any more", m.approvers)
-	case len(m.approvers) == 0 && !s.entitled[m.requester]:
-		return fmt.Errorf("%s may not declare an emergency any more", m.requester)
+	case len(m.approvers) == 0 && !s.entitled[m.requester], len(m.approvers) > 0 && !s.asker && !again:
+		return fmt.Errorf("%s may not ask for it any more", m.requester)
 	case s.ours.Sub(m.confirmed) >= m.young:
 		return fmt.Errorf("the confirmation is %s old", s.ours.Sub(m.confirmed))
 	case m.calls[act] > m.attempts:

@@ -52,7 +52,7 @@ func TestP1NoSequenceOfEventsBreaksAnInvariant(t *testing.T) {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, now: start(), aws: start(), on: true, entitled: map[string]bool{"U1": true, "U2": true, "U3": true}, sent: map[posture.KeyID]int{}, came: map[posture.KeyID]int{}}
+	w := &world{t: t, now: start(), aws: start(), on: true, entitled: map[string]bool{"U1": true, "U2": true, "U3": true}, asks: map[string]bool{"U1": true, "U2": true, "U3": true, "U4": true}, sent: map[posture.KeyID]int{}, came: map[posture.KeyID]int{}}
 	w.cloud.intact = true
 	w.settings(t)
 	w.readonly = rapid.IntRange(0, 3).Draw(t, "readonly") == 0
@@ -159,6 +159,14 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		"role": func(t *rapid.T) {
 			w.entitled[person(rapid.IntRange(1, 3).Draw(t, "who")).User] = rapid.Bool().Draw(t, "may")
 		},
+		"role of who asks": func(t *rapid.T) {
+			w.asks[person(rapid.IntRange(1, 4).Draw(t, "who")).User] = rapid.IntRange(0, 3).Draw(t, "may") > 0
+		},
+		"database is written to": func(*rapid.T) {
+			if len(w.tracks) > 0 {
+				w.forge(w.tracks[len(w.tracks)-1])
+			}
+		},
 		"fate": func(t *rapid.T) {
 			w.cloud.fate = rapid.SampledFrom([]string{"no", "lost before", "lost after", "lagging", "unavailable"}).Draw(t, "fate")
 		},
@@ -238,7 +246,11 @@ func (w *world) open(t *rapid.T) {
 	if tr.r.State == remediation.Inactive {
 		tr.model.read(w.sight(tr, f))
 	}
-	w.record(audit.User(by.User, "T1"), audit.RemediationRequested, "", tr.r)
+	action := audit.RemediationRequested
+	if glass {
+		action = audit.BreakglassDeclared
+	}
+	w.record(audit.User(by.User, "T1"), action, "", tr.r)
 	tr.r = w.stored(tr.r)
 	w.tracks = append(w.tracks, tr)
 	for _, e := range remediation.Opening(tr.r, w.now) {
@@ -301,6 +313,27 @@ func (w *world) person(t *rapid.T, tr *track, kind remediation.Kind, n int) {
 	if err != nil {
 		w.fail("I1, I5: %s of %s in %s: %v", kind, by.User, was.State, err)
 	}
+}
+
+// forge writes a confirmation into the database that nobody gave.
+func (w *world) forge(tr *track) {
+	next := map[remediation.State]remediation.State{
+		remediation.Requested: remediation.Approved, remediation.DeleteRequested: remediation.DeleteApproved,
+		remediation.ReactivateRequested: remediation.Reactivating, remediation.LiftRequested: remediation.Lifting,
+	}[tr.r.State]
+	if next == "" {
+		return
+	}
+	for n := 1; n <= 3; n++ {
+		by := person(n)
+		if by != tr.r.Requester && !slices.Contains(tr.r.Approvers(), by.User) {
+			tr.r.Approvals = append(tr.r.Approvals, remediation.Approval{By: by, At: w.now})
+		}
+	}
+	tr.r.State, tr.r.Version, tr.r.Shown = next, tr.r.Version+1, tr.r.Version+1
+	tr.r.Deadline = w.now.Add(tr.r.Policy.ConfirmedFor)
+	w.queue(job{kind: remediation.EffectAct, due: w.now, of: tr, version: tr.r.Version})
+	w.queue(job{kind: remediation.EffectLapse, due: tr.r.Deadline, of: tr, version: tr.r.Version})
 }
 
 // story does what the people of a good day would do next.

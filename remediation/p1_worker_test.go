@@ -92,8 +92,15 @@ func (w *world) land(k *worker) {
 	w.commit(tr, e, audit.System("reader"))
 }
 
-func (w *world) around() remediation.Surroundings {
+func (w *world) around(r remediation.Request) remediation.Surroundings {
+	var word audit.Confirmed
+	for _, e := range w.log {
+		if e.Request == string(r.ID) {
+			word.Heed(e)
+		}
+	}
 	return remediation.Surroundings{
+		Asker: w.asks[r.Requester.User], Recorded: word.People(),
 		On: w.on, DryRun: w.dryRun, Paused: w.paused, LastAudit: w.last, Entitled: w.entitled, Exempt: w.exempt,
 		Policy: w.policy, DeletedToday: w.today(), DailyCap: 1,
 	}
@@ -129,7 +136,7 @@ func (w *world) begin(k *worker, j job) {
 		return
 	}
 	f := w.facts()
-	_, err := remediation.Start(tr.r, f, w.around(), w.now)
+	_, err := remediation.Start(tr.r, f, w.around(tr.r), w.now)
 	gate, guided := gateOf(err), means(tr.r) == remediation.MeansGuided
 	if err != nil && (!guided || gate != remediation.GateMeans) {
 		w.stop(tr, gate, tr.r.Version)
@@ -176,7 +183,7 @@ func (w *world) second(k *worker) {
 		*k = worker{}
 		return
 	}
-	around := w.around()
+	around := w.around(k.r)
 	if remediation.ActOf(k.r.State) == remediation.ActDelete {
 		around.DeletedToday--
 	}
@@ -263,7 +270,7 @@ func (w *world) scene(k *worker) scene {
 	tr, p := k.job.of, k.permit
 	i := w.find(tr.key)
 	s := scene{
-		on: w.on, paused: w.paused, dryRun: w.dryRun, exempt: w.exempt, recorded: w.recorded(k), entitled: maps.Clone(w.entitled), ours: w.now, aws: w.aws,
+		on: w.on, paused: w.paused, dryRun: w.dryRun, exempt: w.exempt, recorded: w.recorded(k), entitled: maps.Clone(w.entitled), asker: w.asks[tr.r.Requester.User], ours: w.now, aws: w.aws,
 		audit: w.last, sameAccount: p.Account() == account && p.Source() == "acme", sameKey: p.Key() == tr.r.Key.ID && p.Request() == tr.r.ID,
 		present: i >= 0, shut: w.shut(tr.key, tr.r.Means), rightBlock: p.Means() != remediation.MeansOrganization || w.cloud.intact,
 		foreign: w.cloud.foreign && p.Means() == remediation.MeansOrganization, deleted: w.today() - 1, daily: 1,

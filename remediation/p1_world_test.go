@@ -77,6 +77,7 @@ type world struct {
 	dryRun   bool
 	exempt   bool
 	entitled map[string]bool
+	asks     map[string]bool    // who may still ask
 	policy   remediation.Policy // what is in force now
 	tracks   []*track
 	jobs     []job

@@ -89,7 +89,7 @@ func TestConfirmationsThatHaveBecomeTooFewAreVoid(t *testing.T) {
 			if name == "the request was made alone" {
 				r.Policy.TwoPerson, r.Approvals[0].By = false, ana()
 			}
-			s.Entitled["UANA"] = true
+			s.Entitled["UANA"], s.Recorded["UANA"] = true, true
 			if _, err := remediation.Start(r, f, s, now); err != nil {
 				t.Fatal(err)
 			}
