@@ -9,6 +9,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
@@ -182,5 +183,89 @@ func TestAnAnswerThatComesTooLateIsOnRecord(t *testing.T) {
 	w.handle(commands.KindAct)
 	if l := w.recorded(id, audit.RemediationAnsweredLate); l.AWSRequest != "aws-delete" || l.Outcome != audit.OutcomeUnknown || l.Detail["event"] != "succeeded" {
 		t.Errorf("the late answer is on record as %+v", l)
+	}
+}
+
+func TestACallIsNotMadeLongAfterItsAttemptWasCommitted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.confirmedDeletion()
+	calls, looks := len(w.changes()), 0
+	w.at(func() {
+		w.boundary = func(name string) {
+			if name != "directory.person" {
+				return
+			}
+			if looks++; looks == 4 { // the machine sleeps while the gates are asked the second time
+				w.wantState(id, remediation.Deleting)
+				w.at(func() { w.clock, w.boundary = w.clock.Add(90*time.Second), nil })
+			}
+		}
+	})
+	act := w.claim(commands.KindAct)
+	if _, err := w.s.Handlers()[commands.KindAct](t.Context(), act); err == nil {
+		t.Error("the step went on")
+	}
+	if err := w.st.Retry(t.Context(), act, w.now()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.changes(); len(got) != calls {
+		t.Errorf("changing calls are %v", got)
+	}
+	w.wantState(id, remediation.Deleting)
+	w.pass(time.Minute)
+	w.wantState(id, remediation.Deleted) // settled by a reading, and tried again under the same confirmation
+}
+
+func TestAnOwnerIsAskedForNothingWhileAWSCannotBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(management, "AKIAMANAGEMENT000001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.at(func() { w.broken["read"] = true })
+	w.settle()
+	w.wantState(r.ID, remediation.Approved)
+	for range 5 {
+		w.pass(time.Minute)
+	}
+	if q := w.wantState(r.ID, remediation.Failed); q.NoteDetail != string(remediation.GateReading) || len(w.heard(commands.KindOwner)) != 0 {
+		t.Errorf("it is stopped by %s, and %d owners were written to", q.NoteDetail, len(w.heard(commands.KindOwner)))
+	}
+}
+
+func TestDeletionsByOwnersCountToTheDaysCap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) { c.DailyCap = 1 })
+	for _, a := range w.accounts {
+		a.means = commands.Ways{Deactivate: remediation.MeansGuided, Delete: remediation.MeansGuided}
+		a.keys[0].Status = posture.KeyInactive
+	}
+	w.scan()
+	keys := map[remediation.RequestID]posture.KeyID{}
+	for id, a := range w.accounts {
+		r, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(id, a.keys[0].ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[r.ID] = a.keys[0].ID
+	}
+	w.pass(8 * 24 * time.Hour)
+	states := map[remediation.State]int{}
+	for id, key := range keys {
+		r := w.deleteAsked(id, key)
+		if _, err := w.s.Confirm(t.Context(), who(approver), id, r.Version, ""); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		states[w.request(id).State]++
+	}
+	if states[remediation.AwaitingOwnerDelete] != 1 || states[remediation.Inactive] != 2 {
+		t.Errorf("of three deletions on a day of one: %v", states)
 	}
 }

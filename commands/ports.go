@@ -102,7 +102,7 @@ type Ledger interface {
 	Mutes(ctx context.Context) ([]Mute, error)
 	// Mute returns the mute of a finding, in force or not, or ErrNotFound where there never was one.
 	Mute(ctx context.Context, source string, account posture.AccountID, control posture.Control) (Mute, error)
-	// Deletions counts the requests whose deletion was attempted since a time.
+	// Deletions counts the requests whose deletion was attempted, or handed to an owner, since a time.
 	Deletions(ctx context.Context, since time.Time) (int, error)
 	// LastAudit is the time of the newest audit record, zero in an empty log.
 	LastAudit(ctx context.Context) (time.Time, error)

@@ -79,7 +79,7 @@ type stepper struct {
 }
 
 // guided hands the step to the owner. All gates that ask whether we want it and were allowed to stand before it as well:
-// a dry run or a pause sends no instructions either.
+// a dry run or a pause sends no instructions either, nor does an AWS that cannot be read.
 func (st *stepper) guided(ctx context.Context) error {
 	facts := st.d.Inspector.Read(ctx, st.r)
 	sur, answered, err := st.surroundings(ctx, st.r, st.act)
@@ -102,8 +102,8 @@ func (st *stepper) guided(ctx context.Context) error {
 // still puts what was just read to the request, and reports whether its step is still due: nobody is asked to delete a key
 // that AWS shows in use, or to deactivate one that is inactive.
 func (st *stepper) still(ctx context.Context, facts remediation.Facts) (bool, error) {
-	if facts.Gap != nil {
-		return true, nil
+	if !st.r.Tells(remediation.Event{Facts: facts}, st.d.Now()) {
+		return false, fmt.Errorf("act on request %s: the reading cannot tell yet", st.r.ID)
 	}
 	t, err := st.observe(ctx, st.r.ID, facts, nil)
 	if err != nil {
@@ -236,7 +236,8 @@ func (st *stepper) second(ctx context.Context, session Session, begun turned) er
 }
 
 // unmoved asks once more, right before the call, whether the attempt is still the last word on its request. A process that
-// stood still for minutes may find that another one settled it by reading AWS.
+// stood still for minutes may find that another one settled it by reading AWS, or that it is about to: the time-out of the
+// call does not run while the machine sleeps, and the clock on the wall does.
 func (st *stepper) unmoved(ctx context.Context) error {
 	r, err := st.request(ctx, st.r.ID)
 	if err != nil {
@@ -244,6 +245,9 @@ func (st *stepper) unmoved(ctx context.Context) error {
 	}
 	if r.Version != st.r.Version {
 		return fmt.Errorf("act on request %s: %w", st.r.ID, errMoved)
+	}
+	if began := st.d.Now().Sub(r.ChangedAt); began > callFor {
+		return fmt.Errorf("act on request %s: its attempt began %s ago", st.r.ID, began)
 	}
 	return nil
 }

@@ -145,11 +145,17 @@ func (w *world) begin(k *worker, j job) {
 	if !w.commit(tr, remediation.Event{Kind: remediation.Begin, Facts: f}, audit.System("worker")) {
 		w.fail("begin is refused in %s", tr.r.State)
 	}
-	if guided {
-		return
-	}
 	if act == remediation.ActDelete {
 		w.days = append(w.days, w.now)
+	}
+	if guided {
+		if act == remediation.ActDelete && w.today() > 1 {
+			w.fail("I6: %d deletions today, and an owner is asked for one more", w.today()-1)
+		}
+		if f.Gap != nil || f.Account != account {
+			w.fail("I12: the owner is asked for a step, and AWS could not be read")
+		}
+		return
 	}
 	e := w.log[len(w.log)-1]
 	leaf := audit.Leaf{Seq: int64(len(w.log) - 1), Event: e}
@@ -214,7 +220,7 @@ func (w *world) second(k *worker) {
 // send puts the call on its way, unless somebody else wrote since the gates were asked.
 func (w *world) send(k *worker) {
 	k.stage = 3
-	if k.job.of.r.Version != k.r.Version {
+	if k.job.of.r.Version != k.r.Version || w.now.Sub(k.r.ChangedAt) > 30*time.Second {
 		*k = worker{}
 	}
 }

@@ -144,13 +144,14 @@ func scanBody[T any](scan scanner) (v T, err error) {
 	return v, err
 }
 
-// Deletions counts the requests whose deletion was attempted at a time or later, by the audit log: it knows of attempts
-// whose request has moved on since.
+// Deletions counts the requests whose deletion was attempted, or handed to an owner, at a time or later, by the audit log:
+// it knows of those whose request has moved on since.
 func (s *Store) Deletions(ctx context.Context, since time.Time) (int, error) {
 	var n int
 	err := s.db.reads().queryRow(ctx, `SELECT count(DISTINCT request) FROM audit_record
-		WHERE action = $1 AND at >= $2 AND to_state = $3`,
-		string(audit.RemediationAttempted), micros(since), string(remediation.Deleting)).Scan(&n)
+		WHERE at >= $1 AND (action = $2 AND to_state = $3 OR action = $4 AND to_state = $5)`, micros(since),
+		string(audit.RemediationAttempted), string(remediation.Deleting),
+		string(audit.RemediationInstructed), string(remediation.AwaitingOwnerDelete)).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count deletions: %w", err)
 	}

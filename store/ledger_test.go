@@ -152,8 +152,13 @@ func TestDeletionsAreCountedByRequest(t *testing.T) {
 			attempt("r1", remediation.Deleting, at.Add(-time.Hour)) // a second attempt of the same request
 			attempt("r2", remediation.Deactivating, at.Add(-time.Hour))
 			attempt("r3", remediation.Deleting, at)
-			if n := must[int](t)(s.Deletions(t.Context(), at.Add(-24*time.Hour))); n != 2 {
-				t.Errorf("%d deletions in a day, want 2", n)
+			handed := event(audit.RemediationInstructed)
+			handed.Request, handed.To, handed.At = "r4", string(remediation.AwaitingOwnerDelete), at
+			other := handed
+			other.Request, other.To = "r5", string(remediation.AwaitingOwner)
+			ok(t, commit(t, s, commands.Change{Audit: []audit.Event{handed, other}}))
+			if n := must[int](t)(s.Deletions(t.Context(), at.Add(-24*time.Hour))); n != 3 {
+				t.Errorf("%d deletions in a day, want 3", n)
 			}
 		})
 	}
