@@ -127,6 +127,7 @@ func TestEachBadSettingIsOneSentenceWithItsFix(t *testing.T) {
 		"one person and a group":                {with("two_person: true", "two_person: false"), tokens(), []string{"two_person", "exactly one"}},
 		"an account id without quotes":          {with(`["333333333333"]`, "[33333]"), tokens(), []string{"never_act_on"}},
 		"no quarantine policy id":               {with(", policy_id: p-examplepolicy", ""), tokens(), []string{"policy_id"}},
+		"one account in two entries":            {with("owners: {tag", "  - {name: one, account: {role_arn: \"arn:aws:iam::222222222222:role/a\"}}\n  - {name: two, account: {role_arn: \"arn:aws:iam::222222222222:role/b\"}}\nowners: {tag"), tokens(), []string{"aws[two]", "222222222222", "one"}},
 		"two entries of one name":               {with("name: lab", "name: acme"), tokens(), []string{"aws.name", "acme"}},
 		"a Slack API in the clear":              {good, env("SLACK_API_URL", "http://slack.example/api/"), []string{"SLACK_API_URL", "https"}},
 		"a watch of an hour":                    {with("168h", "1h"), tokens(), []string{"watch", "24h"}},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/scheduler"
 )
 
@@ -213,7 +214,7 @@ func (c Config) checkSources() error {
 	if len(c.AWS) == 0 {
 		return &SettingError{Setting: "aws", Fix: "name at least one organization or account"}
 	}
-	seen := map[string]bool{}
+	seen, single := map[string]bool{}, map[posture.AccountID]string{}
 	for _, s := range c.AWS {
 		at := "aws[" + s.Name + "]"
 		switch {
@@ -228,8 +229,27 @@ func (c Config) checkSources() error {
 		if err := s.check(at); err != nil {
 			return err
 		}
+		id := s.single()
+		if other := single[id]; other != "" {
+			return &SettingError{Setting: at + ".account.role_arn", Fix: "account " + string(id) + " is the entry " + quote(other) + " already: keep one of them"}
+		}
+		if id != "" {
+			single[id] = s.Name
+		}
 	}
 	return nil
+}
+
+// single is the account of an entry for one account, where its role tells it.
+func (s Source) single() posture.AccountID {
+	if s.Account == nil {
+		return ""
+	}
+	parts := strings.Split(s.Account.RoleARN, ":")
+	if len(parts) < 6 {
+		return ""
+	}
+	return posture.AccountID(parts[4])
 }
 
 func (s Source) check(at string) error {

@@ -147,7 +147,7 @@ func (s *Service) RequestLift(ctx context.Context, a Actor, id remediation.Reque
 }
 
 func (s *Service) ours(ctx context.Context, r remediation.Request) error {
-	if s.exempt(r.Source, r.Account) {
+	if s.exempt(r.Account) {
 		return &Refusal{Code: NeverActOn}
 	}
 	if r.Means != remediation.MeansOrganization {
@@ -187,7 +187,7 @@ func (s *Service) RequestDelete(ctx context.Context, a Actor, id remediation.Req
 
 // acting refuses what would change AWS while it must not be changed.
 func (s *Service) acting(ctx context.Context, r remediation.Request) error {
-	if s.exempt(r.Source, r.Account) {
+	if s.exempt(r.Account) {
 		return &Refusal{Code: NeverActOn}
 	}
 	return s.notPaused(ctx)

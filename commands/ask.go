@@ -133,7 +133,7 @@ func (s *Service) find(ctx context.Context, q Ask, typed func(posture.Key) *Refu
 		}
 	}
 	account := t.look.Evidence.Account
-	if s.exempt(account.Source, account.ID) {
+	if s.exempt(account.ID) {
 		return t, &Refusal{Code: NeverActOn}
 	}
 	t.ways = s.d.Inspector.Ways(ctx, account)
@@ -199,8 +199,14 @@ func pick(keys []posture.Key, name string) (posture.Key, bool) {
 	return found[0], true
 }
 
-func (s *Service) exempt(source string, account posture.AccountID) bool {
-	return slices.Contains(s.cfg.Sources[source].NeverActOn, account)
+// exempt asks every entry: an account that is never to be acted on is so by whatever entry it is reached.
+func (s *Service) exempt(account posture.AccountID) bool {
+	for _, c := range s.cfg.Sources {
+		if slices.Contains(c.NeverActOn, account) {
+			return true
+		}
+	}
+	return false
 }
 
 // policy is what a new request is made under. A request made in a dry run stays dry for ever.
@@ -259,17 +265,18 @@ func (s *Service) ready(ctx context.Context, q Ask, typed func(posture.Key) *Ref
 	if err := s.notPaused(ctx); err != nil {
 		return t, err
 	}
-	return t, s.notOpen(ctx, q.Source, q.Account, t.key)
+	return t, s.notOpen(ctx, q.Account, t.key)
 }
 
-// notOpen refuses a second request on a key. The store refuses it too; this one says whose the first is.
-func (s *Service) notOpen(ctx context.Context, source string, account posture.AccountID, key posture.Key) error {
-	open, err := s.requests(ctx, RequestQuery{Source: source, Account: account, Open: true})
+// notOpen refuses a second request on a key, by whatever name and entry it is known. The store refuses it too; this one
+// says whose the first is.
+func (s *Service) notOpen(ctx context.Context, account posture.AccountID, key posture.Key) error {
+	open, err := s.requests(ctx, RequestQuery{Account: account, Open: true})
 	if err != nil {
 		return fmt.Errorf("read the open requests of %s: %w", account, err)
 	}
 	for _, r := range open {
-		if KeyName(r.Key) == KeyName(key) {
+		if r.Key.MayBe(key) {
 			return &Refusal{Code: AlreadyOpen, Args: map[string]string{
 				"request": string(r.ID), "by": r.Requester.User, "when": when(r.OpenedAt), "state": string(r.State),
 			}}
@@ -290,7 +297,7 @@ func (s *Service) open(ctx context.Context, a Actor, r remediation.Request, acti
 	c := Change{Request: &r, Switch: sw, Audit: []audit.Event{e}, Queue: append(items, more...)}
 	_, err = s.d.Ledger.Commit(ctx, c)
 	if errors.Is(err, ErrConflict) {
-		if taken := s.notOpen(ctx, r.Source, r.Account, r.Key); taken != nil {
+		if taken := s.notOpen(ctx, r.Account, r.Key); taken != nil {
 			return taken
 		}
 	}

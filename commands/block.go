@@ -237,7 +237,7 @@ func releaseItem(id remediation.RequestID, due time.Time) Item {
 
 // detach takes our block off an account that nobody holds. Whatever stops it is tried again by the worker.
 func (s *Service) detach(ctx context.Context, l Lease, r remediation.Request, was, next remediation.Block, holds bool) (Change, error) {
-	if s.exempt(r.Source, r.Account) {
+	if s.exempt(r.Account) {
 		return Change{}, fmt.Errorf("detach the block of %s: the account is in never_act_on", r.Account)
 	}
 	facts := s.d.Inspector.Read(ctx, r)

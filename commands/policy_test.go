@@ -104,3 +104,30 @@ func TestARequestOfADryRunCanBeEndedOnceItIsOver(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAKeyOfTwoNamesHasOneOpenRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	whole := w.accounts[lab].keys[0]
+	w.accounts[lab].keys[0].ID = "" // a read-only role looks in: only the date is known
+	w.scan()
+	q := ask(lab, "")
+	q.Key, q.TypedAccount, q.TypedKey = commands.KeyName(w.accounts[lab].keys[0]), string(lab), ""
+	if _, err := w.s.RequestDeactivate(t.Context(), who(requester), q); err != nil {
+		t.Fatal(err)
+	}
+	w.at(func() { w.accounts[lab].keys[0] = whole }) // and now somebody sees the id
+	w.scan()
+	_, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(lab, keyTwo))
+	w.wantRefusal(err, commands.AlreadyOpen)
+}
+
+func TestAnAccountThatIsNeverToBeActedOnIsSoByEveryEntry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *commands.Config) {
+		c.Sources = map[string]commands.SourceConfig{"other": {NeverActOn: []posture.AccountID{member}}}
+	})
+	w.scan()
+	_, err := w.s.RequestDeactivate(t.Context(), who(requester), ask(member, keyOne))
+	w.wantRefusal(err, commands.NeverActOn)
+}

@@ -340,7 +340,7 @@ func (s *Service) surroundings(ctx context.Context, r remediation.Request, act r
 		return sur, true, fmt.Errorf("read account %s: %w", r.Account, err)
 	}
 	ways := s.d.Inspector.Ways(ctx, account)
-	sur.Exempt = ways.Exempt || s.exempt(r.Source, r.Account)
+	sur.Exempt = ways.Exempt || s.exempt(r.Account)
 	deactivate, del := ways.For(r.Key.ID)
 	now := deactivate
 	if act == remediation.ActDelete {

@@ -35,7 +35,7 @@ func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 	l = g.now(l)
 	a := l.Evidence.Account
 	v := AccountView{Look: l, DryRun: s.cfg.DryRun, Ways: s.d.Inspector.Ways(ctx, a)}
-	v.Ways.Exempt = v.Ways.Exempt || s.exempt(a.Source, a.ID)
+	v.Ways.Exempt = v.Ways.Exempt || s.exempt(a.ID)
 	all, err := s.requests(ctx, RequestQuery{Source: a.Source, Account: a.ID})
 	if err != nil {
 		return v, fmt.Errorf("read the requests of %s: %w", a.ID, err)

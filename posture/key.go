@@ -131,6 +131,19 @@ type Key struct {
 	UsedRegion  string    `json:"used_region,omitempty"`
 }
 
+// MayBe reports whether two keys of one account may be one: by their ids where both are known, else by their creation
+// dates. A key without a name may be any of them.
+func (k Key) MayBe(o Key) bool {
+	switch {
+	case k.ID != "" && o.ID != "":
+		return k.ID.Same(o.ID)
+	case k.Created.IsZero() || o.Created.IsZero():
+		return true
+	default:
+		return k.Created.Equal(o.Created)
+	}
+}
+
 // subject names the key in a finding: by its fingerprint, and by its creation date where nobody could read its id.
 func (k Key) subject() string {
 	if k.ID == "" {

@@ -209,6 +209,11 @@ func (s *Store) swapRequest(ctx context.Context, q session, r remediation.Reques
 	if err := s.saveKeys(ctx, q, r.Account, r.Key); err != nil {
 		return err
 	}
+	if r.Version == 1 && !r.State.Ended() {
+		if err := s.alone(ctx, q, r); err != nil {
+			return err
+		}
+	}
 	return swap(ctx, q, place{
 		"request",
 		[]column{{"id", string(r.ID)}},
@@ -221,6 +226,23 @@ func (s *Store) swapRequest(ctx context.Context, q session, r remediation.Reques
 			{"opened_at", micros(r.OpenedAt)},
 		},
 	}, r.Version, r)
+}
+
+// alone refuses a second open request on a key. The unique index does so too for one name of it; but one reading names a key
+// by its date and another by its id, and two entries may list one account. Whoever opens a request appends to the log, which
+// one transaction does at a time.
+func (s *Store) alone(ctx context.Context, q session, r remediation.Request) error {
+	open, err := collect(ctx, q, scanBody[remediation.Request], `SELECT body FROM request WHERE account = $1 AND ended = 0 AND id <> $2`,
+		string(r.Account), string(r.ID))
+	if err != nil {
+		return fmt.Errorf("read the open requests of %s: %w", r.Account, err)
+	}
+	for _, o := range open {
+		if o.Key.MayBe(r.Key) {
+			return fmt.Errorf("open a second request on a key: %w", commands.ErrConflict)
+		}
+	}
+	return nil
 }
 
 // keyName names a key without its id: by the fingerprint, or by the time of creation where no id is known.

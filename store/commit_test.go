@@ -82,7 +82,8 @@ func TestAChangeIsWrittenWhole(t *testing.T) {
 			mute := commands.Mute{
 				Version: 1, Source: "acme", Account: account, Control: posture.RootMFA, By: "U1", Reason: "soon", Until: c.Now().Add(time.Hour),
 			}
-			first, last := event(audit.RemediationRequested), event(audit.RemediationAttempted)
+			first, last := event(audit.BreakglassDeclared), event(audit.RemediationAttempted)
+			first.Request = "r1"
 			last.Request, last.Version, last.Outcome, last.Key = "r1", 1, audit.OutcomeAttempt, wholeID.Mask()+"#"+wholeID.Fingerprint()
 
 			receipt := must[audit.Receipt](t)(s.Commit(t.Context(), commands.Change{
@@ -243,17 +244,26 @@ func TestAKeyHasOneOpenRequestAndAnyNumberOfEndedOnes(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			s := d.fresh(t)
-			nameless := request("n1")
-			nameless.Key.ID = ""
-			other := request("o1")
-			other.Source = "lab"
-			for _, r := range []remediation.Request{request("r1"), nameless, other} {
+			dated := request("n1")
+			dated.Key.ID, dated.Key.Created = "", dated.Key.Created.Add(time.Hour)
+			twin := request("t1")
+			twin.Key.ID = "AKIAEXAMPLETWIN00001" // made in the same second as the first, and another all the same
+			for _, r := range []remediation.Request{request("r1"), dated, twin} {
 				ok(t, commit(t, s, commands.Change{Request: &r}))
 			}
-			again := nameless
-			again.ID = "n2"
-			if err := commit(t, s, commands.Change{Request: &again}); !errors.Is(err, commands.ErrConflict) {
-				t.Errorf("a second request for a key without an id: %v", err)
+			for name, change := range map[string]func(*remediation.Request){
+				"by the same name":               func(*remediation.Request) {},
+				"by its date":                    func(r *remediation.Request) { r.Key.ID = "" },
+				"by another entry":               func(r *remediation.Request) { r.Source = "lab" },
+				"by its date and another entry":  func(r *remediation.Request) { r.Key.ID, r.Source = "", "lab" },
+				"by an id, once known by a date": func(r *remediation.Request) { r.Key.ID, r.Key.Created = "AKIAEXAMPLEDATED0001", dated.Key.Created },
+				"by no name at all":              func(r *remediation.Request) { r.Key = posture.Key{} },
+			} {
+				again := request("again")
+				change(&again)
+				if err := commit(t, s, commands.Change{Request: &again}); !errors.Is(err, commands.ErrConflict) {
+					t.Errorf("a second request for a key, %s: %v", name, err)
+				}
 			}
 			end := request("r1")
 			end.Version, end.State = 2, remediation.Rejected
