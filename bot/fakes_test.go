@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -202,7 +203,10 @@ func (v *verbs) decide(a commands.Actor, id remediation.RequestID, e remediation
 	if v.request == nil || v.request.ID != id {
 		return remediation.Request{}, &commands.Refusal{Code: commands.UnknownRequest}
 	}
-	e.By = remediation.Person{User: a.User}
+	if a.Team != "" && a.At.IsZero() {
+		return remediation.Request{}, errors.New("what comes in an envelope says when it came")
+	}
+	e.By, e.At = remediation.Person{User: a.User}, a.At
 	d := remediation.Decide(*v.request, e, v.now())
 	if d.Refusal != nil {
 		return *v.request, d.Refusal

@@ -58,7 +58,7 @@ func (b *Bot) command(ctx context.Context, e envelope, c *call) error {
 	if err := json.Unmarshal(e.Payload, &s); err != nil {
 		return fmt.Errorf("read a slash command: %w", err)
 	}
-	c.actor = commands.Actor{User: s.UserID, Team: s.TeamID, Channel: s.ChannelID}
+	c.actor = commands.Actor{User: s.UserID, Team: s.TeamID, Channel: s.ChannelID, At: e.At}
 	c.channel, c.response, c.trigger = s.ChannelID, s.ResponseURL, s.TriggerID
 	if !b.ours(s.APIAppID) {
 		b.sayTo(ctx, *c, c.v.say("answer.foreign"))
@@ -74,7 +74,7 @@ func (b *Bot) interaction(ctx context.Context, e envelope, c *call) error {
 	if err := json.Unmarshal(e.Payload, &i); err != nil {
 		return fmt.Errorf("read an interaction: %w", err)
 	}
-	c.actor = commands.Actor{User: i.User.ID, Team: cmp.Or(i.User.TeamID, i.Team.ID), Channel: cmp.Or(i.Channel.ID, i.Container.ChannelID)}
+	c.actor = commands.Actor{User: i.User.ID, Team: cmp.Or(i.User.TeamID, i.Team.ID), Channel: cmp.Or(i.Channel.ID, i.Container.ChannelID), At: e.At}
 	c.channel, c.response, c.trigger = c.actor.Channel, i.ResponseURL, i.TriggerID
 	if !b.ours(i.APIAppID) {
 		b.sayTo(ctx, *c, c.v.say("answer.foreign"))
@@ -106,7 +106,7 @@ func (b *Bot) event(ctx context.Context, e envelope, c *call) error {
 	if !b.ours(w.App) || w.Event.Type != "app_home_opened" || w.Event.Tab != "home" {
 		return nil
 	}
-	c.actor = commands.Actor{User: w.Event.User, Team: w.Team}
+	c.actor = commands.Actor{User: w.Event.User, Team: w.Team, At: e.At}
 	c.v = b.voiceOf(ctx, w.Event.User)
 	b.home(ctx, *c)
 	return nil

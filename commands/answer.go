@@ -44,7 +44,7 @@ func (s *Service) do(ctx context.Context, a Actor, c click) (remediation.Request
 		actor: audit.User(a.User, a.Team),
 		event: func(remediation.Request) (remediation.Event, error) {
 			e := c.event
-			e.Version, e.By = c.version, by
+			e.Version, e.By, e.At = c.version, by, a.At
 			return e, nil
 		},
 	})

@@ -129,7 +129,7 @@ func (s *Service) permit(ctx context.Context, a Actor, act, source string) (reme
 	case ActOwner:
 		return who, nil
 	case ActRequest:
-		return who, s.amongUs(ctx, s.oneOf(ctx, p.User, NotRequester, s.askers(source)...))
+		return who, s.inTime(a, s.amongUs(ctx, s.oneOf(ctx, p.User, NotRequester, s.askers(source)...)))
 	case ActCancel:
 		return who, s.oneOf(ctx, p.User, NotRequester, append(s.askers(source), s.cfg.Approvers)...)
 	case ActConfirm, ActReject, ActPause, ActResume, ActBreakGlass:
@@ -138,7 +138,7 @@ func (s *Service) permit(ctx context.Context, a Actor, act, source string) (reme
 		case no != nil && no.Code == NotApprover:
 			no.Args = map[string]string{"who": s.others(p.User)}
 		case act != ActReject && act != ActPause:
-			no = s.amongUs(ctx, no)
+			no = s.inTime(a, s.amongUs(ctx, no))
 		}
 		return who, no
 	default:
@@ -160,6 +160,18 @@ func (s *Service) amongUs(ctx context.Context, no *Refusal) *Refusal {
 		return &Refusal{Code: ChannelShared}
 	}
 	return nil
+}
+
+// clickLives is how long after it was made a click still decides something. What stops something is never too late.
+const clickLives = 10 * time.Minute
+
+// inTime refuses what would be allowed otherwise where the bot was away for so long that whoever clicked may have thought
+// better of it. The click is not lost: it is answered, and on record.
+func (s *Service) inTime(a Actor, no *Refusal) *Refusal {
+	if no != nil || a.At.IsZero() || s.d.Now().Sub(a.At) <= clickLives {
+		return no
+	}
+	return &Refusal{Code: TooLate, Args: map[string]string{"when": when(a.At)}}
 }
 
 func (s *Service) askers(source string) []People {

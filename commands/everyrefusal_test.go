@@ -331,6 +331,7 @@ func TestEveryRefusalThatThereIsHasItsRecord(t *testing.T) {
 	twin.wantRefusal(err, commands.Ambiguous)
 	seen[commands.Ambiguous] = true
 
+	want(drop(w.s.BreakGlass(ctx, w.ago(approver, time.Hour), emergency(lab, keyTwo))), commands.TooLate)
 	lifted := newWorld(t)
 	again := lifted.blockingAgain()
 	_, err = lifted.s.Cancel(ctx, who(requester), again.ID, again.Version)

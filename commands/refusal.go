@@ -1,10 +1,13 @@
 package commands
 
+import "time"
+
 // Actor is who clicked or typed, as the envelope names them. It is a claim until the directory has been asked.
 type Actor struct {
 	User    string
 	Team    string
-	Channel string // where it was done; empty in a DM or on the Home tab
+	Channel string    // where it was done; empty in a DM or on the Home tab
+	At      time.Time // when it was done, which may be a while before it is handled; zero: now
 }
 
 // Refusal is an answer to a person: not this, not now, or not you. The bot has its sentence, with a next step, in each
@@ -56,6 +59,7 @@ const (
 	ChannelShared   RefusalCode = "channel_shared"   // another company sees the bot's channel
 	ClaimWaits      RefusalCode = "claim_waits"      // another claim waits for an approver; Args["by"], Args["owner"]
 	ToldAlready     RefusalCode = "told_already"     // the owner was written to within the hour; Args["owner"], Args["when"]
+	TooLate         RefusalCode = "too_late"         // the click could not be handled in time; Args["when"]
 	TooSoon         RefusalCode = "too_soon"         // a spam limit; Args["wait"]
 	Unreadable      RefusalCode = "unreadable"       // AWS could not be read just now; Args["reason"]
 	DeleteInUse     RefusalCode = "in_use"           // same word as the machine's

@@ -54,6 +54,7 @@ type Event struct {
 	Kind     Kind
 	Version  int       // of the request that the person saw; 0: it does not answer what somebody saw
 	By       Person    // for what people do
+	At       time.Time // with Confirm: when it was done; zero: now
 	Reason   string    // for what people ask
 	Override string    // with AskDelete: why a key in use is deleted all the same
 	Gate     Gate      // with GateShut

@@ -215,6 +215,9 @@ func (s *step) confirm(next State) func() {
 			s.r.Approvals = slices.DeleteFunc(s.r.Approvals, func(a Approval) bool { return a.By.Is(s.r.Requester) })
 		}
 		given := Approval{By: s.e.By, At: s.now}
+		if !s.e.At.IsZero() && s.e.At.Before(s.now) {
+			given.At = s.e.At // a confirmation is as old as the click, however late it is handled
+		}
 		s.r.Approvals = append(s.r.Approvals, given)
 		if n := len(s.r.Steps); n > 0 {
 			s.r.Steps[n-1].Approvals = append(s.r.Steps[n-1].Approvals, given)

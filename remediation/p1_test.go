@@ -277,6 +277,7 @@ func (w *world) person(t *rapid.T, tr *track, kind remediation.Kind, n int) {
 	by := person(n)
 	may := w.entitled[by.User]
 	e := remediation.Event{Kind: kind, By: by, Version: tr.r.Version, Reason: "why", Override: rapid.SampledFrom([]string{"", "really"}).Draw(t, "override")}
+	e.At = w.now.Add(-rapid.SampledFrom([]time.Duration{0, 9 * time.Minute}).Draw(t, "clicked ago"))
 	if rapid.IntRange(0, 7).Draw(t, "old card") == 0 {
 		e.Version = rapid.IntRange(0, tr.r.Version).Draw(t, "version")
 	}
@@ -296,7 +297,7 @@ func (w *world) person(t *rapid.T, tr *track, kind remediation.Kind, n int) {
 	var err error
 	switch kind {
 	case remediation.Confirm:
-		err = tr.model.confirm(by.User, may, w.now)
+		err = tr.model.confirm(by.User, may, e.At)
 	case remediation.Reject, remediation.Cancel:
 		tr.model.void()
 	case remediation.AskDelete:
