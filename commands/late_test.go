@@ -24,7 +24,7 @@ func TestAClickThatIsHandledTooLateDecidesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	const late = 10*time.Minute + time.Second
-	if err := w.s.Pause(t.Context(), w.ago(approver, late), "stop"); err != nil {
+	if err = w.s.Pause(t.Context(), w.ago(approver, late), "stop"); err != nil {
 		t.Errorf("a pause came too late: %v", err)
 	}
 	for name, click := range map[string]func(commands.Actor) error{

@@ -334,10 +334,11 @@ func (s *Service) surroundings(ctx context.Context, r remediation.Request, act r
 		return sur, true, err
 	}
 	account := posture.Account{ID: r.Account, Source: r.Source}
-	if look, err := s.d.Estate.Look(ctx, r.Source, r.Account); err == nil {
+	switch look, missing := s.d.Estate.Look(ctx, r.Source, r.Account); {
+	case missing == nil:
 		account = look.Evidence.Account
-	} else if !errors.Is(err, ErrNotFound) {
-		return sur, true, fmt.Errorf("read account %s: %w", r.Account, err)
+	case !errors.Is(missing, ErrNotFound):
+		return sur, true, fmt.Errorf("read account %s: %w", r.Account, missing)
 	}
 	ways := s.d.Inspector.Ways(ctx, account)
 	sur.Exempt = ways.Exempt || s.exempt(r.Account)

@@ -123,10 +123,9 @@ func TestOnesOwnConfirmationDoesNotOutliveTheSetting(t *testing.T) {
 
 func TestAConfirmationComesTooLateByTheShorterOfBothLives(t *testing.T) {
 	t.Parallel()
-	s := &story{t: t, r: opened(remediation.MeansRootCredentials, remediation.MeansRootCredentials), now: start().Add(time.Hour)}
-	now := remediation.DefaultPolicy()
+	r, now := opened(remediation.MeansRootCredentials, remediation.MeansRootCredentials), remediation.DefaultPolicy()
 	now.PendingFor = time.Hour
-	d := remediation.Decide(s.r, remediation.Event{Kind: remediation.Confirm, By: ben(), Version: s.r.Version, Policy: now}, s.now)
+	d := remediation.Decide(r, remediation.Event{Kind: remediation.Confirm, By: ben(), Version: r.Version, Policy: now}, start().Add(time.Hour))
 	if d.Refusal == nil || d.Refusal.Code != remediation.RefuseExpired {
 		t.Errorf("%s, %v", d.Next.State, d.Refusal)
 	}
