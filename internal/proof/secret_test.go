@@ -239,7 +239,7 @@ func (r *rights) seek(c *canaries) {
 			}
 		}
 	}
-	for where, least := range map[string]int{"log": 3_000, "Slack's traffic": 50_000, "the audit export (jsonl)": 5_000, "table root_key.key_id": 16} {
+	for where, least := range map[string]int{"log": 2_000, "Slack's traffic": 50_000, "the audit export (jsonl)": 5_000, "table root_key.key_id": 16} {
 		if len(places[where]) < least {
 			r.t.Errorf("%s has %d bytes, want %d: the search proves little", where, len(places[where]), least)
 		}
