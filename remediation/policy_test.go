@@ -121,6 +121,19 @@ func TestOnesOwnConfirmationDoesNotOutliveTheSetting(t *testing.T) {
 	}
 }
 
+func TestADeadlineThatPeopleWereToldStandsWhateverIsInForceLater(t *testing.T) {
+	t.Parallel()
+	s := loosely(t)
+	s.r.Watched = 365 * 24 * time.Hour
+	short := remediation.DefaultPolicy()
+	short.PendingFor = time.Hour
+	s.on(remediation.Event{Kind: remediation.AskDelete, By: ana(), Reason: "why", Policy: short})
+	d := remediation.Decide(s.r, remediation.Event{Kind: remediation.Confirm, By: ben(), Version: s.r.Version}, s.now.Add(time.Hour))
+	if d.Refusal == nil || d.Refusal.Code != remediation.RefuseExpired {
+		t.Errorf("%s, %v", d.Next.State, d.Refusal)
+	}
+}
+
 func TestAConfirmationComesTooLateByTheShorterOfBothLives(t *testing.T) {
 	t.Parallel()
 	r, now := opened(remediation.MeansRootCredentials, remediation.MeansRootCredentials), remediation.DefaultPolicy()

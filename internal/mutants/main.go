@@ -3,6 +3,7 @@
 // The rules are:
 //   - It finds the gates and guards by itself, in the syntax tree: a new one cannot be forgotten.
 //   - It never writes to the tree: each mutant is laid over it by go test -overlay.
+//   - The tests must pass on the tree as it is: tests that always fail would kill every mutant and prove nothing.
 //   - A mutant that no test notices is a gate that nothing holds in place: the command names it and exits with 1.
 //
 // Usage, from the module's root:
@@ -73,7 +74,33 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return nil
 	}
+	if err := sound(ctx, chosen); err != nil {
+		return err
+	}
 	return try(ctx, chosen, max(1, *parallel), out)
+}
+
+// sound runs the tests of the mutants on the tree as it is.
+func sound(ctx context.Context, chosen []mutant) error {
+	tried := map[string]bool{}
+	for _, m := range chosen {
+		tests := strings.Join(append([]string{m.target.tests}, m.target.flags...), " ")
+		if tried[tests] {
+			continue
+		}
+		tried[tests] = true
+		var err error
+		if m.source, err = os.ReadFile(m.target.file); err != nil {
+			return fmt.Errorf("read %s: %w", m.target.file, err)
+		}
+		switch v := m.try(ctx); {
+		case v.err != nil:
+			return fmt.Errorf("test %s as it is: %w", m.target.tests, v.err)
+		case v.killed:
+			return fmt.Errorf("test %s as it is: %s fails without any mutant", tests, v.by)
+		}
+	}
+	return nil
 }
 
 // verdict is what became of a mutant.
