@@ -25,7 +25,7 @@ func targets() []target {
 	}
 	return []target{
 		machine("gates.go"), machine("permit.go"), machine("machine.go"), machine("watch.go"), machine("event.go"), machine("block.go"),
-		{file: "commands/authorise.go", tests: "./commands", flags: []string{"-run", "Refused|Group|Looking|Directory"}},
+		{file: "commands/authorise.go", tests: "./commands", flags: []string{"-run", "Refused|Group|Looks|Looking|Directory|TooLate"}},
 		{file: "awsroot/remediator.go", in: []string{"allows", "Detach", "byRootProfile"}, tests: "./awsroot", flags: []string{"-run", "Permit|Key|Block|Root|CloudTrail"}},
 	}
 }
