@@ -61,6 +61,7 @@ type Drawing interface {
 	Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error)
 	SignedHead(ctx context.Context) (string, error)
 	Digest(ctx context.Context, at time.Time) (commands.Digest, error)
+	DrawDigest(ctx context.Context, occurrence string) (commands.Digest, error)
 	DigestPosted(ctx context.Context, occurrence string, d commands.Digest) (commands.Change, error)
 }
 

@@ -394,7 +394,7 @@ func unitLines(v voice, units map[string]int) []string {
 	var lines []string
 	for _, u := range firsts(names, 20) {
 		if units[u] > 0 {
-			lines = append(lines, v.say("digest.unit", arg{"Unit": outside(cmp.Or(u, "/"), nameLength), "Count": units[u]}))
+			lines = append(lines, v.say("digest.unit", arg{"Unit": outside(u, nameLength), "Count": units[u]}))
 		}
 	}
 	return lines

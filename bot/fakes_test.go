@@ -166,6 +166,10 @@ func (v *verbs) Digest(context.Context, time.Time) (commands.Digest, error) {
 	return commands.Digest{Coverage: commands.Coverage{Scanned: 1, Listed: 1}, TwoPerson: true, Head: "head 1 abc"}, nil
 }
 
+func (v *verbs) DrawDigest(ctx context.Context, _ string) (commands.Digest, error) {
+	return v.Digest(ctx, time.Time{})
+}
+
 func (v *verbs) SignedHead(context.Context) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

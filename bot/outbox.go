@@ -321,11 +321,12 @@ func (b *Bot) postDigest(ctx context.Context, l commands.Lease) (commands.Change
 	if err != nil {
 		return commands.Change{}, err
 	}
-	key := "digest/" + cmp.Or(w.Occurrence, l.Key)
-	d, err := b.verbs.Digest(ctx, b.ws.cfg.Now())
+	occurrence := cmp.Or(w.Occurrence, l.Key)
+	d, err := b.verbs.DrawDigest(ctx, occurrence)
 	if err != nil {
 		return commands.Change{}, fmt.Errorf("draw the digest: %w", err)
 	}
+	key := "digest/" + occurrence
 	var owners []string
 	for _, o := range firsts(d.Waiting, waitingRows) {
 		owners = append(owners, o.User)
@@ -356,7 +357,7 @@ func (b *Bot) postDigest(ctx context.Context, l commands.Lease) (commands.Change
 			return commands.Change{}, err
 		}
 	}
-	return b.verbs.DigestPosted(ctx, w.Occurrence, d)
+	return b.verbs.DigestPosted(ctx, occurrence, d)
 }
 
 // notice says everything else in the channel. The same notice may come again later and is then said again, so that only

@@ -3,6 +3,7 @@ package commands
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -50,7 +51,7 @@ func (s *Service) Digest(ctx context.Context, at time.Time) (Digest, error) {
 		if failing == 0 {
 			return
 		}
-		d.Units[p.Account.Unit] += failing
+		d.Units[cmp.Or(p.Account.Unit, "/")]++
 		d.FailingAll++
 		if worst = append(worst, p.Standing()); len(worst) >= 2*failingRows {
 			slices.SortFunc(worst, posture.Standing.Compare)
@@ -224,10 +225,34 @@ func (s *Service) troubles() []Trouble {
 	return s.d.Troubles()
 }
 
-// DigestPosted remembers that a digest stands in the channel: the next one tells what changed since. It returns what is to
-// be committed with the end of the digest's item.
+// drawn is the mark of how things stood when the digest of an occurrence was first drawn.
+func drawn(occurrence string) string { return "drawn/" + occurrence }
+
+// DrawDigest draws the digest of an occurrence, to be posted. How things stand is marked before: what a check finds between
+// the drawing and the post is told by the next digest, and what one repeats because its posting was tried twice is told
+// twice and never not at all.
+func (s *Service) DrawDigest(ctx context.Context, occurrence string) (Digest, error) {
+	now := s.d.Now()
+	begun, _, err := s.d.Estate.Marked(ctx, drawn(occurrence))
+	posted, _, failed := s.d.Estate.Marked(ctx, markDigest)
+	if err = errors.Join(err, failed); err != nil {
+		return Digest{}, fmt.Errorf("read what the digest tells: %w", err)
+	}
+	// A mark from after the occurrence fell due is this digest's own: it was posted, and a crash kept that from being noted.
+	due, unnamed := time.Parse(time.RFC3339, occurrence)
+	if begun.IsZero() && (unnamed != nil || posted.Before(due)) {
+		if err = s.d.Estate.Mark(ctx, drawn(occurrence), now); err != nil {
+			return Digest{}, fmt.Errorf("mark what the digest tells: %w", err)
+		}
+	}
+	return s.Digest(ctx, now)
+}
+
+// DigestPosted remembers that the digest of an occurrence stands in the channel: the next one tells what changed since it was
+// drawn. It returns what is to be committed with the end of the digest's item. It may be called again.
 func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest) (Change, error) {
-	if err := s.d.Estate.Mark(ctx, markDigest, d.At); err != nil {
+	err := s.d.Estate.Rename(ctx, drawn(occurrence), markDigest)
+	if err != nil && !errors.Is(err, ErrNotFound) { // renamed before a crash
 		return Change{}, fmt.Errorf("mark what the digest told: %w", err)
 	}
 	if err := s.digestTold(ctx); err != nil {
@@ -239,13 +264,26 @@ func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest)
 	}}}, nil
 }
 
-// digestTold marks the new findings below High as Notified: people read of them in the digest. High and critical findings
-// have cards.
+// digestTold marks the new findings below High that the digest was drawn with as Notified: people read of them there. High
+// and critical findings have cards.
 func (s *Service) digestTold(ctx context.Context) error {
+	_, stood, err := s.d.Estate.Marked(ctx, markDigest)
+	if err != nil {
+		return fmt.Errorf("read what the digest told: %w", err)
+	}
+	read := map[posture.FindingKey]bool{}
+	for f, err := range stood {
+		if err != nil {
+			return fmt.Errorf("read what the digest told: %w", err)
+		}
+		if f.Status == posture.Failed && !urgent(f) {
+			read[f.Key()] = true
+		}
+	}
 	var told []posture.FindingKey
-	err := s.d.Estate.Each(ctx, func(l Look) error {
+	err = s.d.Estate.Each(ctx, func(l Look) error {
 		for _, f := range l.Findings {
-			if l.isNew(f) && !urgent(f) {
+			if l.isNew(f) && read[f.Key()] {
 				told = append(told, f.Key())
 			}
 		}

@@ -245,6 +245,8 @@ type Estate interface {
 	// ends them. The zero time means that nothing was ever marked so.
 	Marked(ctx context.Context, mark string) (at time.Time, findings iter.Seq2[posture.Finding, error], err error)
 	Mark(ctx context.Context, mark string, at time.Time) error
+	// Rename gives a mark another name, in the place of what had that one. It returns ErrNotFound where there is no such mark.
+	Rename(ctx context.Context, from, to string) error
 	// Notify notes that people were told of findings: those that are New become Notified. A finding that is not there any
 	// more is passed over.
 	Notify(ctx context.Context, told []posture.FindingKey) error

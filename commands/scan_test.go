@@ -334,7 +334,7 @@ func TestADigestTellsOfWhatGetsNoCard(t *testing.T) {
 	is(posture.RootAccessKey, posture.WorkflowNotified)
 	is(posture.RootBackupMFA, posture.WorkflowNew)
 	is(posture.RootPassword, posture.WorkflowNew)
-	d, err := w.s.Digest(t.Context(), w.now())
+	d, err := w.s.DrawDigest(t.Context(), "one")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -416,11 +416,65 @@ func TestLookingIsLimitedPerPerson(t *testing.T) {
 	}
 }
 
+func TestWhatACheckFindsWhileADigestIsPostedIsToldByTheNext(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"posted at once": false, "posted at the second try": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.at(func() { w.accounts[lab].keys = nil })
+			w.scan()
+			digest := func(between func()) commands.Digest {
+				t.Helper()
+				occurrence := w.now().Format(time.RFC3339)
+				d, err := w.s.DrawDigest(t.Context(), occurrence)
+				if err != nil {
+					t.Fatal(err)
+				}
+				between()
+				if again {
+					if _, err = w.s.DrawDigest(t.Context(), occurrence); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 2 { // a crash may come before the end of its work is committed
+					if _, err = w.s.DigestPosted(t.Context(), occurrence, d); err != nil {
+						t.Fatal(err)
+					}
+					if !again {
+						break
+					}
+					if _, err = w.s.DrawDigest(t.Context(), occurrence); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.at(func() { w.clock = w.clock.Add(24 * time.Hour) })
+				return d
+			}
+			digest(func() {})
+			digest(func() {
+				w.at(func() {
+					w.clock = w.clock.Add(time.Minute)
+					w.accounts[lab].keys = []posture.Key{{ID: keyTwo, Status: posture.KeyActive, Created: w.clock}}
+				})
+				w.scan()
+			})
+			w.scan()
+			third := digest(func() {})
+			if !slices.ContainsFunc(third.Changes, func(c posture.Difference) bool {
+				return c.Key.Account == lab && c.Key.Control == posture.RootAccessKey && c.Change == posture.New
+			}) {
+				t.Errorf("nobody is told of the key: %+v", third.Changes)
+			}
+		})
+	}
+}
+
 func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.scan()
-	first, err := w.s.Digest(t.Context(), w.now())
+	first, err := w.s.DrawDigest(t.Context(), "one")
 	if err != nil {
 		t.Fatal(err)
 	}

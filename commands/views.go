@@ -103,7 +103,7 @@ type Digest struct {
 	Coverage   Coverage
 	Changes    []posture.Difference // since the last digest, worst first
 	Counts     map[posture.Control]map[posture.Status]int
-	Units      map[string]int // failed findings by organizational unit
+	Units      map[string]int // accounts that fail, by organizational unit; "/" holds those without one
 	Failing    []Row          // worst first, at most as many as fit; the rest is in the thread
 	FailingAll int
 	Unread     []Row                 // accounts that could not be looked at, the first of them

@@ -233,6 +233,17 @@ func TestAMarkKeepsHowThingsStood(t *testing.T) {
 			if marked, _, err := s.Marked(t.Context(), "digest"); err != nil || !marked.Equal(at.Add(time.Hour)) {
 				t.Errorf("marked again at %v, %v", marked, err)
 			}
+			ok(t, s.Mark(t.Context(), "drawn", at.Add(2*time.Hour)))
+			ok(t, s.Rename(t.Context(), "drawn", "digest"))
+			if marked, _, err := s.Marked(t.Context(), "digest"); err != nil || !marked.Equal(at.Add(2*time.Hour)) {
+				t.Errorf("renamed, it is of %v, %v", marked, err)
+			}
+			if err := s.Rename(t.Context(), "drawn", "digest"); !errors.Is(err, commands.ErrNotFound) {
+				t.Errorf("renaming what is not there: %v", err)
+			}
+			if marked, _, err := s.Marked(t.Context(), "digest"); err != nil || marked.IsZero() {
+				t.Errorf("what was there is gone: %v, %v", marked, err)
+			}
 		})
 	}
 }

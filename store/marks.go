@@ -67,6 +67,26 @@ func (s *Store) Mark(ctx context.Context, mark string, at time.Time) error {
 	return nil
 }
 
+// Rename gives a mark another name, in the place of what had that one. It returns ErrNotFound where there is no such mark.
+func (s *Store) Rename(ctx context.Context, from, to string) error {
+	found := int64(0)
+	err := s.db.write(ctx, func(ctx context.Context, q session) error {
+		if _, err := q.exec(ctx, `DELETE FROM mark WHERE name = $2 AND EXISTS (SELECT 1 FROM mark WHERE name = $1)`, from, to); err != nil {
+			return err
+		}
+		n, err := q.exec(ctx, `UPDATE mark SET name = $2 WHERE name = $1`, from, to)
+		found = n
+		return err
+	})
+	if err == nil && found == 0 {
+		err = commands.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("rename mark %s: %w", from, err)
+	}
+	return nil
+}
+
 func unpackFindings(mark string, packed []byte) iter.Seq2[posture.Finding, error] {
 	return func(yield func(posture.Finding, error) bool) {
 		zip, err := gzip.NewReader(bytes.NewReader(packed))

@@ -272,6 +272,10 @@ func (e mortalEstate) Mark(ctx context.Context, mark string, at time.Time) error
 	return effectOnly(e.m, "Estate.Mark", func() error { return e.e.Mark(ctx, mark, at) })
 }
 
+func (e mortalEstate) Rename(ctx context.Context, from, to string) error {
+	return effectOnly(e.m, "Estate.Rename", func() error { return e.e.Rename(ctx, from, to) })
+}
+
 func (e mortalEstate) Notify(ctx context.Context, told []posture.FindingKey) error {
 	return effectOnly(e.m, "Estate.Notify", func() error { return e.e.Notify(ctx, told) })
 }
