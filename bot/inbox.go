@@ -21,9 +21,6 @@ import (
 //   - A modal's submission is decided before it is acknowledged if that takes less than two seconds, and then the answer
 //     is the acknowledgement.
 
-// kindEnvelope is the inbox's kind of item.
-const kindEnvelope = "slack.envelope"
-
 const (
 	commitWithin = 2500 * time.Millisecond // of the three seconds that Slack waits
 	decideWithin = 2 * time.Second         // after it came
@@ -115,7 +112,7 @@ func (in *inbox) giveUp(d *delivery) bool {
 func (b *Bot) receive(ctx context.Context, s *socket, f frame) {
 	p := f.parcel()
 	d, first := b.inbox.join(p.key)
-	item := commands.Item{Key: p.key, Kind: kindEnvelope}
+	item := commands.Item{Key: p.key, Kind: commands.InboxKind}
 	if first {
 		item.Body, d.failed = f.sealed(p.key, b.ws.cfg.Now())
 		if err := b.room.Acquire(ctx, weight(item)); err != nil {
@@ -219,7 +216,7 @@ func (b *Bot) yield(ctx context.Context) {
 func (b *Bot) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		b.yield(ctx)
-		l, err := b.queue.Claim(ctx, kindEnvelope)
+		l, err := b.queue.Claim(ctx, commands.InboxKind)
 		switch {
 		case err == nil:
 			b.kick() // there may be more, and others may be idle

@@ -24,6 +24,10 @@ var (
 	ErrNothingDue = errors.New("nothing is due")
 )
 
+// InboxKind is the kind of an item that holds what came from Slack: what a person typed, and where to answer them. No copy
+// of the database keeps one.
+const InboxKind = "slack.envelope"
+
 // Item is one piece of work in the inbox or the outbox.
 //
 // Key is unique among unfinished items. Putting an item whose key is there already keeps one item: its body becomes the

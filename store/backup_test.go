@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
+	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/store"
 )
 
@@ -62,6 +64,35 @@ func TestABackupIsMadeWhileTheDatabaseIsWritten(t *testing.T) {
 	ok(t, err)
 	if len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestABackupHoldsNothingOfTheInbox(t *testing.T) {
+	t.Parallel()
+	const other = posture.KeyID("AKIA3333333333333333") // is typed in a modal, and nowhere made known otherwise
+	from, to := t.TempDir(), t.TempDir()
+	s := openURL(t, filepath.Join(from, "rootcheck.db"))
+	secretStory(t, s)
+	ok(t, s.Put(t.Context(), commands.Item{Key: "envelope", Kind: commands.InboxKind, Body: bytes.ReplaceAll(envelope(), []byte(wholeID), []byte(other))}))
+	ok(t, s.Put(t.Context(), commands.Item{Key: "small", Kind: commands.InboxKind, Body: []byte(other)}))
+	ok(t, s.Backup(t.Context(), filepath.Join(to, "copy.db")))
+	if found(t, from, string(other)) == "" {
+		t.Fatal("the waiting envelope is in no file: the search proves nothing")
+	}
+	if name := found(t, to, string(other)); name != "" {
+		t.Errorf("%s holds what waits in the inbox", name)
+	}
+	files, err := os.ReadDir(to)
+	ok(t, err)
+	if len(files) != 1 {
+		t.Errorf("beside the copy lie other files: %v", files)
+	}
+	due := must[map[string]int](t)(openURL(t, filepath.Join(to, "copy.db")).Due(t.Context(), newClock().Now()))
+	if due[commands.InboxKind] != 0 || due["aws.act"] != 1 {
+		t.Errorf("the copy waits with %v, want the work and no click", due)
+	}
+	if due = must[map[string]int](t)(s.Due(t.Context(), newClock().Now())); due[commands.InboxKind] != 2 {
+		t.Errorf("the database itself waits with %v", due)
 	}
 }
 

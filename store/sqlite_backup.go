@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
 )
 
 // This file copies a SQLite database that is in use. The rules are:
@@ -16,6 +19,7 @@ import (
 //   - A file appears under its name only when it is whole: checked, and on the disk. SQLite itself does not wait for the disk
 //     (https://www.sqlite.org/lang_vacuum.html, "VACUUM INTO").
 //   - It is never readable by others, and never takes the place of another file.
+//   - It holds nothing of the inbox: what people typed and the addresses to answer them would be kept as long as the copy is.
 //   - It does not fill the disk that the database lives on.
 
 // BackupPart is in the name of a copy that is being written. One that stays behind is a copy that a crash cut short.
@@ -93,13 +97,20 @@ func (b *sqliteBackend) copyTo(ctx context.Context, path string) error {
 	if err = errors.Join(err, source.Close()); err != nil {
 		return err
 	}
-	made, err := sqliteDB(path, copying(), 1)
+	made, err := sqliteDB(path, copied(), 1)
 	if err != nil {
 		return err
 	}
+	return errors.Join(emptyAndCheck(ctx, made), made.Close())
+}
+
+// emptyAndCheck overwrites the inbox of a copy, and reads the copy for damage.
+func emptyAndCheck(ctx context.Context, made *sql.DB) error {
+	if _, err := made.ExecContext(ctx, "DELETE FROM item WHERE kind = ?1", commands.InboxKind); err != nil {
+		return fmt.Errorf("empty the inbox of the copy: %w", err)
+	}
 	var found string
-	err = made.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found)
-	if err = errors.Join(err, made.Close()); err != nil {
+	if err := made.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
 		return fmt.Errorf("check the copy: %w", err)
 	}
 	if found != "ok" {
@@ -130,4 +141,10 @@ func copying() (v url.Values) {
 	v = pragmas(true)
 	v["_pragma"] = []string{"busy_timeout(5000)"}
 	return v
+}
+
+// copied is how a copy is emptied: with its journal in memory, because one beside it would hold what is overwritten, and
+// without waiting for the disk, which the caller does once at the end.
+func copied() url.Values {
+	return url.Values{"_pragma": {"busy_timeout(5000)", "journal_mode(MEMORY)", "secure_delete(1)", "synchronous(OFF)"}}
 }
