@@ -9,11 +9,13 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
@@ -111,8 +113,8 @@ func decode(b []byte, c *Config) error {
 		return nil
 	}
 	if unknown, ok := errors.AsType[*yaml.UnknownFieldError](err); ok {
-		key := unknown.Token.Value
-		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", key, unknown.Token.Position.Line), Fix: unknownKey(key)}
+		key, at := unknown.Token.Value, unknown.Token.Position
+		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", key, at.Line), Fix: unknownKey(key, blockAt(b, at.Line, at.Column))}
 	}
 	if span, ok := errors.AsType[*spanError](err); ok {
 		return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, span.line), span.line), Fix: span.Error()}
@@ -137,24 +139,78 @@ func decode(b []byte, c *Config) error {
 	return &SettingError{Setting: fmt.Sprintf("%s (line %d)", settingAt(b, line), line), Fix: firstLine(err.Error())}
 }
 
-// unknownKey says what to do about a key that is no setting where it stands.
-func unknownKey(key string) string {
-	all := pathsOf(reflect.TypeFor[Config](), "")
-	var names []string
-	for _, path := range all {
+// unknownKey says what to do about a key that is no setting in the block where it stands, such as aws[].organization. What
+// is near among that block's own settings is meant sooner than the same word elsewhere.
+func unknownKey(key, block string) string {
+	at := map[string]string{} // where a name stands, first
+	var names, siblings []string
+	for _, path := range pathsOf(reflect.TypeFor[Config](), "") {
 		name := path[strings.LastIndex(path, ".")+1:]
-		if name == key {
-			return "it stands in the wrong place: write it as " + path
+		if strings.TrimSuffix(path, name) == block {
+			siblings = append(siblings, name)
 		}
-		names = append(names, name)
+		if _, known := at[name]; !known {
+			at[name] = path
+			names = append(names, name)
+		}
+	}
+	meant := func(path string) string { return fmt.Sprintf("there is no such setting: did you mean %s?", path) }
+	if near, ok := nearest(key, siblings); ok {
+		return meant(block + near)
+	}
+	if path, ok := at[key]; ok {
+		return "it stands in the wrong place: write it as " + path
 	}
 	if near, ok := posture.Suggest(key, names); ok {
-		return fmt.Sprintf("there is no such setting: did you mean %s?", near)
+		return meant(at[near])
 	}
 	if strings.Contains(strings.ToLower(key), "token") {
 		return "remove it: tokens come by SLACK_BOT_TOKEN and SLACK_APP_TOKEN in the environment, and the file needs no secret"
 	}
 	return "remove it, there is no such setting"
+}
+
+// nearest is the misspelled name, or else the only one that begins with what was written, such as policy_id with policy.
+func nearest(key string, names []string) (string, bool) {
+	if near, ok := posture.Suggest(key, names); ok {
+		return near, true
+	}
+	longer := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, key+"_") })
+	if len(longer) != 1 {
+		return "", false
+	}
+	return longer[0], true
+}
+
+// blockAt is the block around the key at a place of the file, as [pathsOf] writes it and with what joins it to a name in it;
+// empty at the top, and where the place holds no key.
+func blockAt(b []byte, line, column int) string {
+	file, err := parser.ParseBytes(b, 0)
+	if err != nil {
+		return ""
+	}
+	found := keyAt{line: line, column: column}
+	for _, doc := range file.Docs {
+		ast.Walk(&found, doc)
+	}
+	path := regexp.MustCompile(`\[\d+\]`).ReplaceAllString(strings.TrimPrefix(found.path, "$."), "[]")
+	return path[:strings.LastIndex(path, ".")+1]
+}
+
+// keyAt looks for the key at a place of the file.
+type keyAt struct {
+	line, column int
+	path         string // such as $.aws[0].name
+}
+
+// Visit looks at a node and those below it.
+func (k *keyAt) Visit(n ast.Node) ast.Visitor {
+	if pair, ok := n.(*ast.MappingValueNode); ok {
+		if at := pair.Key.GetToken().Position; at.Line == k.line && at.Column == k.column {
+			k.path = pair.Key.GetPath()
+		}
+	}
+	return k
 }
 
 // readable says what to do about a file that could not be read.
