@@ -97,8 +97,12 @@ type Rotated struct {
 }
 
 // RotateKey lets the key of the key file sign from here on, and makes one where there is no file. It is on record in the
-// audit log. With SQLite no bot may be running; with Postgres all replicas are to be started again with the new file.
+// audit log. With SQLite no bot may be running; with Postgres all replicas are to be started again with the new file. A
+// SQLite database that does not exist is an error, and nothing is made.
 func RotateKey(ctx context.Context, c Config, o Options) (r Rotated, err error) {
+	if _, missing := os.Stat(c.Database); !c.postgres() && errors.Is(missing, fs.ErrNotExist) {
+		return r, fmt.Errorf("database: %s does not exist; start the bot once, or name the file that it uses", c.Database)
+	}
 	s, err := store.Open(ctx, c.store(o))
 	if err != nil {
 		return r, err
