@@ -83,7 +83,7 @@ func (r Reason) Fix() string {
 	case ReasonNotYetScanned:
 		return "Wait for the first check to end."
 	case ReasonNoCredentials:
-		return "Give the bot AWS credentials; `bot doctor` shows where it looks for them."
+		return "Give the bot AWS credentials: the AWS_… variables, a profile (AWS_PROFILE, or `profile` in the settings), or the role of the machine it runs on."
 	case ReasonUnreachableRole:
 		return "Create the role in the account, and let it trust the bot's identity."
 	case ReasonNotOffered:
