@@ -41,7 +41,11 @@ func Parse(spec string, zone *time.Location) (c Calendar, err error) {
 	}
 	parsed, err := cron.ParseStandard(spec)
 	if err != nil {
-		return c, fmt.Errorf("%q is not a cron specification (%w): write five fields such as \"0 9 * * MON-FRI\"", spec, err)
+		why := fmt.Sprintf(" (%v)", err)
+		if strings.Contains(why, "strconv.") { // a name that is none, in words that only a Go programmer knows
+			why = ""
+		}
+		return c, fmt.Errorf("%q is not a cron specification%s: write five fields such as \"0 9 * * MON-FRI\"", spec, why)
 	}
 	s, ok := parsed.(*cron.SpecSchedule)
 	if !ok {

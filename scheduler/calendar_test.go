@@ -62,14 +62,14 @@ func TestAnHourlyScheduleRunsInEveryRealHour(t *testing.T) {
 
 func TestMalformedSpecificationsAreRefusedInOneSentenceThatSaysWhatToWrite(t *testing.T) {
 	t.Parallel()
-	for _, spec := range []string{"", "bogus", "TZ=", "CRON_TZ=UTC", "TZ=UTC 0 9 * * *", "0 0 31 2 *", "@every 10s", "61 * * * *", "* * * *", "@nonsense", "0 9 * * MON-"} {
+	for _, spec := range []string{"", "bogus", "TZ=", "CRON_TZ=UTC", "TZ=UTC 0 9 * * *", "0 0 31 2 *", "@every 10s", "61 * * * *", "* * * *", "@nonsense", "0 9 * * MON-", "0 9 * * MO-FRI"} {
 		_, err := scheduler.Parse(spec, time.UTC)
 		if err == nil {
 			t.Errorf("%q was accepted", spec)
 			continue
 		}
 		helps := strings.Contains(err.Error(), "write five fields") || strings.Contains(err.Error(), "set schedules.timezone") || strings.Contains(err.Error(), "check its day and month")
-		if !helps || strings.Contains(err.Error(), "\n") {
+		if !helps || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "strconv") {
 			t.Errorf("%q: %q does not say in one line what to write", spec, err)
 		}
 	}
