@@ -138,6 +138,16 @@ func (a *App) wire(ctx context.Context, c Config) (err error) {
 
 // awsSetting is an AWS configuration that cannot be read.
 func awsSetting(err error) error {
+	if missing, ok := errors.AsType[*awsroot.NoProfileError](err); ok {
+		kind := "account"
+		if missing.Source.Organization != nil {
+			kind = "organization"
+		}
+		return &SettingError{
+			Setting: fmt.Sprintf("aws[%s].%s.profile", missing.Source.Name, kind),
+			Fix:     missing.Error() + "; add it to ~/.aws/config, or take the entry out",
+		}
+	}
 	return &SettingError{Setting: "aws", Fix: "give the profile and Region names that your AWS configuration has", Err: err}
 }
 

@@ -119,15 +119,9 @@ func unique(list []string) []string {
 }
 
 func (d *doctor) aws(ctx context.Context, c Config) {
-	err := awsroot.Doctor(ctx, c.awsroot(Options{Now: d.o.Now, Version: d.o.Version}), func(p awsroot.Probe) {
+	awsroot.Doctor(ctx, c.awsroot(Options{Now: d.o.Now, Version: d.o.Version}), func(p awsroot.Probe) {
 		d.tell(Probe{Area: "AWS: " + p.Source, Name: p.Name, Status: ProbeStatus(p.Status), Detail: p.Detail, Fix: p.Fix, Policy: p.Policy})
 	})
-	if err != nil {
-		d.tell(Probe{
-			Area: "AWS", Name: "configuration", Status: ProbeFailed, Detail: err.Error(),
-			Fix: "Give the profile and Region names that your AWS configuration has.",
-		})
-	}
 }
 
 // database reads the database where there is one, beside a bot that may be running. Where there is none yet, the folder

@@ -99,9 +99,7 @@ func New(ctx context.Context, c Config) (*Auditor, *Remediator, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	client := awshttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
-	})
+	client := httpClient()
 	reaches := make([]*reach, 0, len(c.Sources))
 	for _, s := range c.Sources {
 		r, err := newReach(ctx, c, s, client)
@@ -113,6 +111,12 @@ func New(ctx context.Context, c Config) (*Auditor, *Remediator, error) {
 	return &Auditor{reaches: reaches, cfg: c}, &Remediator{reaches: reaches, cfg: c}, nil
 }
 
+func httpClient() aws.HTTPClient {
+	return awshttp.NewBuildableClient().WithTimeout(callTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
+	})
+}
+
 const (
 	// One attempt of one call takes no longer than callTimeout.
 	callTimeout = 10 * time.Second
@@ -120,6 +124,15 @@ const (
 	sessionSeconds = 300
 	defaultRegion  = "us-east-1"
 )
+
+// NoProfileError is a source whose AWS profile does not exist.
+type NoProfileError struct {
+	Source  Source
+	Profile string
+}
+
+// Error says which profile is not there.
+func (e *NoProfileError) Error() string { return "there is no AWS profile " + e.Profile }
 
 // reach is the way to one source: its credentials and its limiters.
 type reach struct {
@@ -145,6 +158,9 @@ func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*
 		profile, role, region = a.Profile, a.RoleARN, a.Region
 	}
 	base, err := load(ctx, profile, region, c, client)
+	if _, missing := errors.AsType[config.SharedConfigProfileNotExistError](err); missing && profile != "" {
+		return nil, &NoProfileError{Source: s, Profile: profile}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the AWS configuration of %s: %w", s.Name, err)
 	}

@@ -3,7 +3,9 @@ package awsroot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -54,14 +56,19 @@ const maxSkew = 5 * time.Minute
 // policies.
 const samples = 3
 
-// Doctor tries each source and tells what it finds, one probe at a time. It returns an error only where the AWS
-// configuration itself cannot be read.
-func Doctor(ctx context.Context, c Config, tell func(Probe)) error {
-	auditor, _, err := New(ctx, c)
-	if err != nil {
-		return err
+// Doctor tries each source and tells what it finds, one probe at a time. A source whose AWS configuration cannot be read
+// keeps no other from being tried.
+func Doctor(ctx context.Context, c Config, tell func(Probe)) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
-	for _, r := range auditor.reaches {
+	client := httpClient()
+	for _, s := range c.Sources {
+		r, err := newReach(ctx, c, s, client)
+		if err != nil {
+			tell(unreadable(s, err))
+			continue
+		}
 		// A person waits for the answer: one retry is enough to tell.
 		r.base.Retryer = func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 2) }
 		p := &probing{r: r, cfg: c, tell: tell}
@@ -74,7 +81,15 @@ func Doctor(ctx context.Context, c Config, tell func(Probe)) error {
 			p.organization(ctx)
 		}
 	}
-	return nil
+}
+
+// unreadable tells of a source whose AWS configuration cannot be read.
+func unreadable(s Source, err error) Probe {
+	p := Probe{Source: s.Name, Name: "configuration", Status: ProbeFailed, Detail: err.Error(), Fix: "Give the profile and Region names that your AWS configuration has."}
+	if _, missing := errors.AsType[*NoProfileError](err); missing {
+		p.Fix = "Add it to ~/.aws/config, or take the entry out."
+	}
+	return p
 }
 
 // probing is the doctor at one source.
