@@ -85,11 +85,18 @@ type doctor struct {
 	tell func(Probe)
 }
 
+// settings leaves a token that is not set to the area of Slack, which tells it: it is one failure and not two.
 func (d *doctor) settings() {
 	var wrong *SettingError
-	switch err := d.c.Validate(true); {
+	c, form := d.c, "complete and of the right form"
+	for prefix, token := range map[string]*Secret{"xoxb-": &c.BotToken, "xapp-": &c.AppToken} {
+		if !token.Set() {
+			*token, form = NewSecret(prefix), "of the right form; a token is missing"
+		}
+	}
+	switch err := c.Validate(true); {
 	case err == nil:
-		d.tell(Probe{Area: "Settings", Name: "settings", Status: ProbeOK, Detail: "complete and of the right form"})
+		d.tell(Probe{Area: "Settings", Name: "settings", Status: ProbeOK, Detail: form})
 	case errors.As(err, &wrong):
 		d.tell(Probe{Area: "Settings", Name: wrong.Setting, Status: ProbeFailed, Fix: wrong.Fix})
 	default:
