@@ -301,11 +301,11 @@ func (s *Service) tooSoon(user string, p pace) *Refusal {
 	}
 	r := l.ReserveN(now, 1)
 	wait := r.DelayFrom(now)
-	if wait == 0 {
-		return nil
+	if wait > 0 {
+		r.CancelAt(now)
+		return &Refusal{Code: TooSoon, Args: map[string]string{"wait": strconv.Itoa(int(math.Ceil(wait.Seconds())))}}
 	}
-	r.CancelAt(now)
-	return &Refusal{Code: TooSoon, Args: map[string]string{"wait": strconv.Itoa(int(math.Ceil(wait.Seconds())))}}
+	return nil
 }
 
 // paced is one user's pace at one kind of act.

@@ -46,6 +46,9 @@ func TestADirectoryThatCannotBeBelievedAllowsNothing(t *testing.T) {
 	if no := s.inChannel(t.Context(), "UBEN"); no == nil || no.Code != WhoUnknown {
 		t.Errorf("a membership that could not be read: %+v", no)
 	}
+	if no := s.amongUs(t.Context(), nil); no == nil || no.Code != WhoUnknown {
+		t.Errorf("a channel that could not be read: %+v", no)
+	}
 }
 
 // hanging is a directory that answers nobody before they give up.
