@@ -282,7 +282,7 @@ func (b *Bot) showSteps(ctx context.Context, c call, value string) error {
 		return fmt.Errorf("read request %s: %w", id, err)
 	}
 	a, err := b.verbs.AccountAt(ctx, c.actor, r.Source, r.Account)
-	return b.reply(ctx, c, err, func() message { return keyDM(c.v, a, r, b.ws.cfg.Channel) })
+	return b.reply(ctx, c, err, func() message { return keyDM(c.v, a, r) })
 }
 
 // showAccount answers with the account's card, for this person only.

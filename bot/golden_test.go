@@ -178,13 +178,13 @@ func owners(v voice, name string) []drawn {
 		if o.name == "first" {
 			a.Look.Evidence.Centralized = posture.Told(true, "ListOrganizationsFeatures", noon())
 		}
-		all = append(all, ofMessage("mfa "+o.name, mfaDM(v, a, room)))
+		all = append(all, ofMessage("mfa "+o.name, mfaDM(v, a)))
 	}
 	blocked := account(name, remediation.MeansOrganization)
 	blocked.Block.Attached = true
-	all = append(all, ofMessage("mfa blocked", mfaDM(v, blocked, room)))
+	all = append(all, ofMessage("mfa blocked", mfaDM(v, blocked)))
 	for _, s := range []remediation.State{remediation.AwaitingOwner, remediation.AwaitingOwnerDelete, remediation.Reactivating, remediation.Verified} {
-		all = append(all, ofMessage("key "+string(s), keyDM(v, account(name, remediation.MeansGuided), request(s, remediation.MeansGuided), room)))
+		all = append(all, ofMessage("key "+string(s), keyDM(v, account(name, remediation.MeansGuided), request(s, remediation.MeansGuided))))
 	}
 	return all
 }

@@ -275,12 +275,12 @@ func (b *Bot) dm(ctx context.Context, l commands.Lease, channel, to string, a co
 			return fmt.Errorf("read request %s: %w", w.Request, err)
 		}
 		// Each step is a message of its own, or nobody would see it. The request's key names the newest.
-		ref, err := b.show(ctx, "dm-key/"+l.Key+"/"+to, channel, "", keyDM(v, a, r, b.ws.cfg.Channel), true)
+		ref, err := b.show(ctx, "dm-key/"+l.Key+"/"+to, channel, "", keyDM(v, a, r), true)
 		return b.remember(ctx, keyDMKey(r, to), ref, err)
 	}
 	// Each reminder is a message of its own, or nobody would see it.
 	key := fmt.Sprintf("%s%s/%d", dmKey(w.Source, w.Account), to, a.Owner.Told)
-	_, err := b.show(ctx, key, channel, "", mfaDM(v, a, b.ws.cfg.Channel), true)
+	_, err := b.show(ctx, key, channel, "", mfaDM(v, a), true)
 	return err
 }
 
@@ -311,7 +311,7 @@ func (b *Bot) refreshKeyDM(ctx context.Context, r remediation.Request) error {
 	if err != nil {
 		return fmt.Errorf("find the message of %s: %w", to, err)
 	}
-	_, err = b.show(ctx, keyDMKey(r, to), ref.Channel, "", keyDM(b.voiceOf(ctx, to), a, r, b.ws.cfg.Channel), false)
+	_, err = b.show(ctx, keyDMKey(r, to), ref.Channel, "", keyDM(b.voiceOf(ctx, to), a, r), false)
 	return err
 }
 

@@ -15,13 +15,15 @@ import (
 //   - One step at a time; each message can be answered, put off, or refused.
 //   - Never a password, a QR code, a secret or an MFA code: neither asked for nor shown.
 //   - Where the account can do without root credentials, that is said first.
+//   - Nobody is sent to the channel, which an owner may not be able to open.
 
 // The devices that an owner can choose.
 var devices = []string{"passkey", "virtual", "hardware"} //nolint:gochecknoglobals // a constant list
 
 // mfaDM draws the owner's message about MFA, at the step that they are at.
-func mfaDM(v voice, a commands.AccountView, channel string) message {
+func mfaDM(v voice, a commands.AccountView) message {
 	o := a.Owner
+	team := arg{"Who": v.say("dm.who.team")}
 	acc := a.Look.Evidence.Account
 	value := place{acc.Source, acc.ID, ""}.value()
 	name := outside(acc.Label(), nameLength)
@@ -35,19 +37,19 @@ func mfaDM(v voice, a commands.AccountView, channel string) message {
 	case o.Stage == commands.OwnerGaveUp:
 		return newMessage(v, append(blocks, para(v.say("dm.not_mine"))))
 	case a.Block.Attached:
-		return newMessage(v, append(blocks, para(v.say("dm.blocked", arg{"Channel": channelName(channel)})), row(later(v, value)...)))
+		return newMessage(v, append(blocks, para(v.say("dm.blocked", team)), row(later(v, value)...)))
 	}
 	if o.Device == "" { // whoever has chosen a device has read why
 		blocks = append(blocks, para(v.say("dm.why", arg{"Account": name, "Lack": v.say("dm.lack." + lack(a.Look.Findings))})))
 		if centralizedMember(a.Look.Evidence) {
-			blocks = append(blocks, para(v.say("dm.better", arg{"Channel": channelName(channel)})))
+			blocks = append(blocks, para(v.say("dm.better", team)))
 		}
 	}
 	if o.Stage == commands.OwnerAnswered {
 		blocks = append(blocks, para(v.say("dm.not_yet")))
 	}
 	blocks = append(blocks, wizard(v, a, value)...)
-	return newMessage(v, append(blocks, small(v.say("dm.promise", arg{"Channel": channelName(channel)}))))
+	return newMessage(v, append(blocks, small(v.say("dm.promise", team))))
 }
 
 // lack names what the account's MFA lacks, worst first.
@@ -158,13 +160,6 @@ func centralizedMember(e posture.Evidence) bool {
 	return e.Account.Role == posture.RoleMember && e.Centralized.Known() && e.Centralized.Value
 }
 
-func channelName(id string) string {
-	if slackID(id, "CG") {
-		return "<#" + id + ">"
-	}
-	return outside(id, 80).mrkdwn()
-}
-
 // alone marks the sentence of a step that no second person confirmed: an emergency, or two_person: false.
 func alone(s remediation.Step) string {
 	for _, a := range s.Approvals {
@@ -176,7 +171,7 @@ func alone(s remediation.Step) string {
 }
 
 // keyDM draws the owner's message about a step on a key that only they can take.
-func keyDM(v voice, a commands.AccountView, r remediation.Request, channel string) message {
+func keyDM(v voice, a commands.AccountView, r remediation.Request) message {
 	acc := a.Look.Evidence.Account
 	steps := map[remediation.State]string{remediation.AwaitingOwnerDelete: "delete", remediation.Reactivating: "reactivate"}
 	step := cmp.Or(steps[r.State], "deactivate")
@@ -209,5 +204,5 @@ func keyDM(v voice, a commands.AccountView, r remediation.Request, channel strin
 	if r.Key.ID == "" {
 		blocks = append(blocks, small(v.say("dm.key.report")))
 	}
-	return newMessage(v, append(blocks, small(v.say("dm.promise", arg{"Channel": channelName(channel)}))))
+	return newMessage(v, append(blocks, small(v.say("dm.promise", arg{"Who": v.say("dm.who", arg{"Who": user(r.Requester.User)})}))))
 }

@@ -21,14 +21,14 @@ func (b *Bot) redrawDM(ctx context.Context, c call, p place, o commands.Owner) e
 	key, err := b.board.KeyOf(ctx, c.channel, c.ts)
 	if errors.Is(err, commands.ErrNotFound) || err == nil && !strings.HasPrefix(key, dmKey(p.Source, p.Account)) {
 		if o.User == c.actor.User {
-			b.answer(ctx, c, mfaDM(c.v, a, b.ws.cfg.Channel))
+			b.answer(ctx, c, mfaDM(c.v, a))
 		}
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("find the owner's message: %w", err)
 	}
-	_, err = b.show(ctx, key, c.channel, "", mfaDM(c.v, a, b.ws.cfg.Channel), false)
+	_, err = b.show(ctx, key, c.channel, "", mfaDM(c.v, a), false)
 	return err
 }
 
