@@ -250,7 +250,14 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 		del = cmp.Or(k.Open.DeleteMeans, remediation.MeansNone)
 	}
 	if k.Open == nil && k.Key.Status != posture.KeyInactive {
-		pairs = append(pairs, v.say("key.means"), v.say("means."+string(shut)+".short"))
+		label, by := "key.means", "means."+string(shut)+".short"
+		switch {
+		case shut == remediation.MeansOrganization:
+			label = "key.means.organization"
+		case someSigned(a, k):
+			by = "means.root-credentials.some"
+		}
+		pairs = append(pairs, v.say(label), v.say(by))
 	}
 	if k.Open != nil || k.Key.Status == posture.KeyInactive || shut != del {
 		pairs = append(pairs, v.say("key.delete"), v.say("means."+string(del)+".delete"))
@@ -284,9 +291,16 @@ func waysLine(v voice, a commands.AccountView, k commands.KeyView) string {
 		return v.say("ways.self_signed")
 	case k.Key.Status == posture.KeyInactive:
 		return v.say("ways.inactive")
+	case someSigned(a, k):
+		return v.say("ways.self_signed.some")
 	default:
 		return v.say("means." + string(k.Deactivate) + ".will")
 	}
+}
+
+// someSigned reports whether the bot signs with one of the account's keys, and nothing known tells whether it is this one.
+func someSigned(a commands.AccountView, k commands.KeyView) bool {
+	return a.Ways.SelfSigned != "" && k.Key.ID == "" && k.Deactivate == remediation.MeansRootCredentials
 }
 
 // ended is one line on a request that is over.

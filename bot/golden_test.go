@@ -95,6 +95,9 @@ func cards(v voice, name string) []drawn {
 	nobody.Owner = commands.Owner{}
 	claimed := account(name, remediation.MeansGuided)
 	claimed.Owner = commands.Owner{Claim: olive, ClaimBy: ben}
+	some := account(name, remediation.MeansRootCredentials)
+	some.Keys[0].Key.ID, some.Ways.SelfSigned = "", theKey().ID
+	all = append(all, ofMessage("a key without a known id where the bot signs with one", card(v, some)))
 	return append(all, ofMessage("watch over under a block", card(v, over)), ofMessage("two keys, paused, dry, muted", card(v, two)),
 		ofMessage("no credentials at all", card(v, best)), ofMessage("no owner", card(v, nobody)), ofMessage("claimed owner", card(v, claimed)))
 }
