@@ -49,7 +49,7 @@ func (b *Bot) subcommand(ctx context.Context, c call, name, rest, all string) er
 		return b.reply(ctx, c, err, func() message { return requests(c.v, found, everything) })
 	case "audit":
 		if rest == "" {
-			b.sayTo(ctx, c, c.v.say("audit.none"))
+			b.sayTo(ctx, c, c.v.say("answer.which_record"))
 			return nil
 		}
 		leaves, err := b.verbs.AuditTrail(ctx, c.actor, rest)

@@ -1,6 +1,8 @@
 package bot
 
 import (
+	"strings"
+
 	"github.com/slack-go/slack"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
@@ -16,8 +18,13 @@ func trail(v voice, leaves []audit.Leaf) message {
 		lines = append(lines, trailLine(v, l))
 	}
 	blocks := []slack.Block{heading(v.say("audit.title"))}
+	shown := 0
 	for _, p := range firsts(chunk(lines, 1500), 2) {
 		blocks = append(blocks, para(p))
+		shown += strings.Count(p, "\n") + 1
+	}
+	if shown < len(leaves) {
+		blocks = append(blocks, small(v.say("audit.older")))
 	}
 	return newMessage(v, append(blocks, small(v.say("audit.verify"))))
 }
