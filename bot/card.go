@@ -240,6 +240,10 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 	if a.Block.Attached && k.Key.Status != posture.KeyInactive {
 		status = v.say("key.status.blocked")
 	}
+	deleted := k.Open != nil && k.Open.State == remediation.Deleted
+	if deleted {
+		status = v.say("key.status.deleted")
+	}
 	created := v.say("time.unknown")
 	if !k.Key.Created.IsZero() {
 		created = v.day(k.Key.Created) + " · " + v.say("time.old", arg{"Span": v.span(v.now.Sub(k.Key.Created))})
@@ -259,7 +263,7 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 		}
 		pairs = append(pairs, v.say(label), v.say(by))
 	}
-	if k.Open != nil || k.Key.Status == posture.KeyInactive || shut != del {
+	if !deleted && (k.Open != nil || k.Key.Status == posture.KeyInactive || shut != del) {
 		pairs = append(pairs, v.say("key.delete"), v.say("means."+string(del)+".delete"))
 	}
 	return pairs
