@@ -276,11 +276,18 @@ func rowBlock(v voice, r commands.Row, names int) slack.Block {
 	return paraWith(rowLine(v, r, names), open)
 }
 
-// digestTail is what waits for somebody, and the audit log's head.
+// digestTail is what waits for somebody, what is being watched, and the audit log's head.
 func digestTail(v voice, d commands.Digest, rows int) []slack.Block {
 	blocks := []slack.Block{}
-	if lines := waitingLines(v, d, rows); len(lines) > 0 {
-		blocks = append(blocks, line(), para("*"+v.say("digest.waiting")+"*\n"+strings.Join(lines, "\n")))
+	waiting, watching := waitingLines(v, d, rows)
+	if len(waiting)+len(watching) > 0 {
+		blocks = append(blocks, line())
+	}
+	if len(waiting) > 0 {
+		blocks = append(blocks, para("*"+v.say("digest.waiting")+"*\n"+strings.Join(waiting, "\n")))
+	}
+	if len(watching) > 0 {
+		blocks = append(blocks, para("*"+v.say("digest.watching")+"*\n"+strings.Join(watching, "\n")))
 	}
 	if d.Muted > 0 {
 		blocks = append(blocks, small(v.say("digest.muted", arg{"Count": d.Muted})))
@@ -309,29 +316,35 @@ func headMessage(v voice, text string) message {
 	return newMessage(v, []slack.Block{para(v.say("digest.head_whole", arg{"Head": headCode(text)}))})
 }
 
-func waitingLines(v voice, d commands.Digest, rows int) []string {
-	var lines []string
-	more := func(n int) {
-		if n > 0 {
-			lines = append(lines, v.say("digest.more_waiting", arg{"Count": n}))
-		}
-	}
-	for _, r := range firsts(d.Pending, rows) {
-		lines = append(lines, v.say("waiting.confirmation", requestArgs(v, r)))
-	}
-	more(len(d.Pending) - rows)
-	for _, r := range firsts(d.Watching, rows) {
-		id := "waiting.watch"
+// waitingLines parts what waits for somebody from what only time brings on. A watch that is over waits for somebody.
+func waitingLines(v voice, d commands.Digest, rows int) (waiting, watching []string) {
+	var over, on []remediation.Request
+	for _, r := range d.Watching {
 		if r.Remaining() == 0 {
-			id = "waiting.watch_over"
+			over = append(over, r)
+		} else {
+			on = append(on, r)
 		}
-		lines = append(lines, v.say(id, requestArgs(v, r)))
 	}
-	more(len(d.Watching) - rows)
-	for _, o := range firsts(d.Waiting, rows) {
-		lines = append(lines, v.say("waiting.owner", arg{"Who": ownerName(v, o), "Account": accountName(o.Account), "Count": o.Told, "When": v.when(o.ToldAt)}))
+	told := func(o commands.Owner) string {
+		return v.say("waiting.owner", arg{"Who": ownerName(v, o), "Account": accountName(o.Account), "Count": o.Told, "When": v.when(o.ToldAt)})
 	}
-	more(len(d.Waiting) - rows)
+	asked := func(id string) func(remediation.Request) string {
+		return func(r remediation.Request) string { return v.say(id, requestArgs(v, r)) }
+	}
+	waiting = append(someLines(v, d.Pending, rows, asked("waiting.confirmation")), someLines(v, over, rows, asked("waiting.watch_over"))...)
+	return append(waiting, someLines(v, d.Waiting, rows, told)...), someLines(v, on, rows, asked("waiting.watch"))
+}
+
+// someLines says the first of all, and how many more there are.
+func someLines[T any](v voice, all []T, rows int, say func(T) string) []string {
+	var lines []string
+	for _, one := range firsts(all, rows) {
+		lines = append(lines, say(one))
+	}
+	if n := len(all) - rows; n > 0 {
+		lines = append(lines, v.say("digest.more_waiting", arg{"Count": n}))
+	}
 	return lines
 }
 
