@@ -65,6 +65,7 @@ func (b *Bot) mfaDone(ctx context.Context, c call, p place) error {
 		b.sayTo(ctx, c, c.v.say("answer.mfa_unread", arg{"Why": gapPhrase(c.v, why)}))
 	default:
 		b.sayTo(ctx, c, c.v.say("answer.mfa_no"))
+		o.Stage = commands.OwnerTold // the message beside it need not say the same
 	}
 	b.redrawCard(ctx, p)
 	return b.redrawDM(ctx, c, p, o)

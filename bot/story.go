@@ -91,8 +91,9 @@ func noteLine(v voice, r remediation.Request) string {
 		"", remediation.NoteRequested, remediation.NoteConfirmed, remediation.NoteDeleteAsked, remediation.NoteReactivateAsk,
 		remediation.NoteLiftAsked,
 	}
-	if slices.Contains(said, r.Note) {
-		return "" // the lines on who asked and who confirmed say it
+	over := r.Note == remediation.NoteWatchOver && r.State == remediation.Inactive && r.Remaining() == 0
+	if slices.Contains(said, r.Note) || over || r.Note == remediation.NoteDeleted && r.State == remediation.Deleted {
+		return "" // the lines on who asked, who confirmed and what is waited for say it
 	}
 	return note(v, r, r.Note)
 }
