@@ -56,11 +56,11 @@ func digest(v voice, d commands.Digest) (message, []message) {
 	return newMessage(v, append(blocks, tail...)), digestThread(v, d, shown)
 }
 
-// digestTop is what comes before the accounts. Names in the changes are cut to a length, or left out.
+// digestTop is what comes before the accounts. Names are cut to a length, or left out.
 func digestTop(v voice, d commands.Digest, names int) []slack.Block {
 	blocks := []slack.Block{
 		heading(v.say("digest.title", arg{"Scanned": d.Coverage.Scanned, "Listed": d.Coverage.Listed, "Failing": d.FailingAll})),
-		small(coverageLines(v, d)...),
+		small(coverageLines(v, d, names)...),
 	}
 	if s := cautions(v, d); s != "" {
 		blocks = append(blocks, para(s))
@@ -77,9 +77,9 @@ func long(blocks []slack.Block, more ...slack.Block) int {
 }
 
 // coverageLines say why some accounts were not looked at, and since when the changes count.
-func coverageLines(v voice, d commands.Digest) []string {
+func coverageLines(v voice, d commands.Digest, names int) []string {
 	var lines []string
-	if s := whyNot(v, d.Coverage); s != "" {
+	if s := whyNot(v, d.Coverage, names); s != "" {
 		lines = append(lines, s)
 	}
 	if run := d.Coverage.Run; !run.Finished.IsZero() {
@@ -96,13 +96,16 @@ func coverageLines(v voice, d commands.Digest) []string {
 	return lines
 }
 
-// whyNot says of the accounts that were not scanned why, the most frequent cause first.
-func whyNot(v voice, c commands.Coverage) string {
+// whyNot says of the accounts that were not scanned why, the most frequent cause first. Names are cut to a length, or left out.
+func whyNot(v voice, c commands.Coverage, names int) string {
 	var parts []string
 	reasons := slices.Sorted(maps.Keys(c.Why))
 	slices.SortStableFunc(reasons, func(a, b posture.Reason) int { return c.Why[b] - c.Why[a] })
 	for _, r := range firsts(reasons, 6) {
 		s := v.say("coverage.why", arg{"Count": c.Why[r], "Why": gapPhrase(v, r)})
+		if who := c.Who[r]; names > 0 && len(who) > 0 && len(who) == c.Why[r] { // of many no few stand for the rest
+			s = v.say("coverage.who", arg{"Count": len(who), "Who": accountNames(v, who, names), "Why": gapPhrase(v, r)})
+		}
 		if fix := gapFix(v, r); fix != "" {
 			s += " " + fix
 		}
@@ -112,6 +115,14 @@ func whyNot(v voice, c commands.Coverage) string {
 		parts = append(parts, v.say("coverage.source", arg{"Source": outside(g.Source, shortName), "Why": gapPhrase(v, g.Gap.Reason)})+" "+gapFix(v, g.Gap.Reason))
 	}
 	return strings.TrimSpace(strings.Join(parts, "\n"))
+}
+
+func accountNames(v voice, names []string, length int) string {
+	var all []string
+	for _, n := range names {
+		all = append(all, outside(n, length).mrkdwn())
+	}
+	return v.list(all)
 }
 
 // cautions are what the reader must know about how the bot runs.

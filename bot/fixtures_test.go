@@ -149,6 +149,7 @@ func digestOf(accounts int, name string) commands.Digest {
 		Waiting:  []commands.Owner{account(name, remediation.MeansGuided).Owner},
 		Head:     "size 1042 · hash vGRHUvUXm3UbDXFPfWXvnVNHQJNVRPfzcG8N6EFzpgk= · at 2026-11-21T12:00:00Z · by rootcheck · sig " + strings.Repeat("A", 91) + "=",
 	}
+	d.Coverage.Who = map[posture.Reason][]string{posture.ReasonSuspended: {name}}
 	for i, c := range []posture.Change{posture.New, posture.Worse, posture.Lost, posture.Better, posture.Resolved, posture.Gone} {
 		f := finding(posture.RootMFA, posture.Critical, posture.CodeNoMFA)
 		d.Changes = append(d.Changes, posture.Difference{Key: f.Key(), Change: c, After: f})

@@ -43,7 +43,7 @@ func listWith(v voice, l commands.List, names int) message {
 	} else {
 		blocks = append(blocks, countBlocks(v, l.Counts)...)
 	}
-	if s := whyNot(v, l.Coverage); s != "" {
+	if s := whyNot(v, l.Coverage, names); s != "" {
 		blocks = append(blocks, small(s))
 	}
 	for _, r := range firsts(l.Rows, listRows) {

@@ -36,7 +36,7 @@ func status(v voice, s commands.Status) message {
 			v.say("status.audit"), v.say("status.records", arg{"Count": headSize(s.AuditHead)}),
 		),
 	}
-	if w := whyNot(v, s.Coverage); w != "" {
+	if w := whyNot(v, s.Coverage, shortName); w != "" {
 		blocks = append(blocks, small(w))
 	}
 	warn := troubleLines(v, s.Troubles)

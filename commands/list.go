@@ -135,7 +135,7 @@ type estate struct {
 func (s *Service) estate(ctx context.Context, each func(Look, posture.Posture)) (estate, error) {
 	e := estate{
 		counts: map[posture.Control]map[posture.Status]int{}, open: map[Place]int{}, blocked: map[Place]bool{},
-		coverage: Coverage{Why: map[posture.Reason]int{}},
+		coverage: Coverage{Why: map[posture.Reason]int{}, Who: map[posture.Reason][]string{}},
 	}
 	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
@@ -162,6 +162,9 @@ func (s *Service) estate(ctx context.Context, each func(Look, posture.Posture)) 
 	return e, s.runs(ctx, &e)
 }
 
+// coverageNames is how many accounts that were not scanned for one reason are named.
+const coverageNames = 3
+
 func (e *estate) add(l Look, p posture.Posture) {
 	for _, f := range l.Findings {
 		if e.counts[f.Control] == nil {
@@ -174,6 +177,9 @@ func (e *estate) add(l Look, p posture.Posture) {
 		e.coverage.Scanned++
 	} else {
 		e.coverage.Why[reason]++
+		if who := e.coverage.Who[reason]; len(who) < coverageNames {
+			e.coverage.Who[reason] = append(who, l.Evidence.Account.Label())
+		}
 	}
 }
 

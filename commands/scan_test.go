@@ -83,7 +83,7 @@ func TestAnAccountThatCannotBeReadAnyMoreShowsWhatWasLastReadAndCountsItForNothi
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.Unread) != 1 || d.Unread[0].Account.ID != member || len(d.Unread[0].Before) == 0 || d.Coverage.Why[posture.ReasonDenied] != 1 {
+	if len(d.Unread) != 1 || d.Unread[0].Account.ID != member || len(d.Unread[0].Before) == 0 || d.Coverage.Why[posture.ReasonDenied] != 1 || len(d.Coverage.Who[posture.ReasonDenied]) != 1 {
 		t.Errorf("the digest tells of %+v and %+v", d.Unread, d.Coverage)
 	}
 }

@@ -52,7 +52,8 @@ type Found struct {
 type Coverage struct {
 	Listed  int
 	Scanned int
-	Why     map[posture.Reason]int // why the rest was not
+	Why     map[posture.Reason]int      // why the rest was not
+	Who     map[posture.Reason][]string // the labels of the first few of them
 	Gaps    []SourceGap
 	Run     Run
 }
