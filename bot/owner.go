@@ -77,7 +77,7 @@ func wizard(v voice, a commands.AccountView, value string) []slack.Block {
 		}
 		return []slack.Block{para(v.say("dm.system")), row(append(buttons, deviceButtons(v, a, "virtual")...)...), row(later(v, value)...)}
 	}
-	done := primary(button(actMFADone, value, v.say("button.done"), v.say("about.mfa_done")))
+	done := primary(button(actMFADone, value, v.say("button.mfa_done"), v.say("about.mfa_done")))
 	blocks := []slack.Block{para(steps(v, a)), row(links(v, a)...), para(v.say("dm.second"))}
 	blocks = append(blocks, row(append([]*slack.ButtonBlockElement{done}, later(v, value)...)...))
 	return append(blocks, small(v.say("dm.other")), row(deviceButtons(v, a, o.Device)...))
