@@ -74,10 +74,16 @@ func (q Ask) typedLast4(k posture.Key) *Refusal {
 	return nil
 }
 
+// keyLength is how many characters the id of a root access key has.
+const keyLength = 20
+
 // typedWhole checks the whole key id, or the account id where no key id is known.
 func (q Ask) typedWhole(k posture.Key) *Refusal {
 	if k.ID == "" {
 		return q.typedAccount()
+	}
+	if len(q.TypedKey) < keyLength {
+		return &Refusal{Code: KeyNotWhole, Field: "key"}
 	}
 	if !same(typedFingerprint(q.TypedKey), k.ID.Fingerprint()) {
 		return &Refusal{Code: WrongKey, Field: "key"}

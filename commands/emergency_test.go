@@ -25,7 +25,7 @@ func TestAnEmergencyIsDeclaredByWhatIsTypedAlone(t *testing.T) {
 		"Arabic digits":                   {strings.Repeat("٢", 12), string(keyOne), commands.WrongAccount},
 		"a short account id":              {"22222222222", string(keyOne), commands.WrongAccount},
 		"another account":                 {string(lab), string(keyOne), commands.WrongAccount},
-		"the last four of the key":        {string(member), keyOne.Last4(), commands.WrongKey},
+		"the last four of the key":        {string(member), keyOne.Last4(), commands.KeyNotWhole},
 		"another key":                     {string(member), string(keyTwo), commands.WrongKey},
 		"a key with a space inside":       {string(member), string(keyOne[:8]) + " " + string(keyOne[8:]), commands.WrongKey},
 		"letters that only look the same": {string(member), strings.ReplaceAll(strings.ToLower(string(keyOne)), "i", "ı"), commands.WrongKey},

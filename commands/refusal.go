@@ -43,6 +43,7 @@ const (
 	UnknownButton   RefusalCode = "unknown_button"   // of an old message, or forged
 	WrongAccount    RefusalCode = "wrong_account"    // typed account id
 	WrongKey        RefusalCode = "wrong_key"        // typed key id or its last four
+	KeyNotWhole     RefusalCode = "key_not_whole"    // too few characters were typed where the whole key id is wanted
 	ReasonWanted    RefusalCode = "reason_wanted"    //
 	AlreadyOpen     RefusalCode = "already_open"     // Args["request"], Args["by"]
 	NoMeans         RefusalCode = "no_means"         //

@@ -183,7 +183,7 @@ func TestClicksThatComeTooLate(t *testing.T) {
 	w.settle()
 	got := w.wantState(r.ID, remediation.Inactive)
 	_, err = w.s.RequestDelete(t.Context(), who(requester), r.ID, got.Version, commands.Ask{TypedKey: "MPLE", Reason: "r"})
-	w.wantRefusal(err, commands.WrongKey)
+	w.wantRefusal(err, commands.KeyNotWhole)
 	_, err = w.s.RequestDelete(t.Context(), who(requester), r.ID, got.Version, commands.Ask{TypedKey: string(keyOne), Reason: "r"})
 	w.wantRefusal(err, commands.RefusalCode(remediation.RefuseWatching))
 
@@ -369,7 +369,7 @@ func TestAnEmergencyActsAtOnceAndThriceADay(t *testing.T) {
 	q := emergency(member, keyOne)
 	q.TypedKey = "MPLE"
 	_, err := w.s.BreakGlass(t.Context(), who(approver), q)
-	w.wantRefusal(err, commands.WrongKey)
+	w.wantRefusal(err, commands.KeyNotWhole)
 	q = emergency(member, keyOne)
 	q.TypedAccount = ""
 	_, err = w.s.BreakGlass(t.Context(), who(approver), q)
@@ -463,7 +463,7 @@ func TestAnAloneApproverTypesTheWholeKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, "MPLE")
-	w.wantRefusal(err, commands.WrongKey)
+	w.wantRefusal(err, commands.KeyNotWhole)
 	if _, err := w.s.Confirm(t.Context(), who(approver), r.ID, r.Version, string(keyTwo)); err != nil {
 		t.Fatal(err)
 	}
