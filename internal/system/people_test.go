@@ -131,7 +131,9 @@ func (w *world) decide(b *books, d deed, press, value string, fields map[string]
 	}
 	v, opened := w.form(d.user)
 	// After a crash the form of an earlier click may open late. Nobody fills in what they did not ask for.
-	if !opened || !strings.Contains(v.Metadata, d.account) && (d.request == "" || !strings.Contains(v.Metadata, string(d.request))) {
+	asked := v.Callback == "form."+strings.TrimPrefix(press, "remediation.") &&
+		(strings.Contains(v.Metadata, d.account) || d.request != "" && strings.Contains(v.Metadata, string(d.request)))
+	if !opened || !asked {
 		return d
 	}
 	if d.reason != "" {
