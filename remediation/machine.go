@@ -148,91 +148,6 @@ func (s *step) expireIn(d time.Duration) {
 	s.effect(EffectLapse, s.r.Deadline)
 }
 
-// ask begins a step that wants a second confirmation of its own: confirmations given before count for nothing in it.
-func (s *step) ask(next State, n Note, a audit.Action) {
-	if s.e.Reason == "" {
-		s.refuse(RefuseReason)
-		return
-	}
-	s.r.Requester, s.r.Reason, s.r.Override = s.e.By, s.e.Reason, s.e.Override
-	s.r.Approvals, s.r.Attempt = nil, 0
-	acts := map[State]Act{DeleteRequested: ActDelete, ReactivateRequested: ActReactivate, LiftRequested: ActLift}
-	s.r.Steps = append(s.r.Steps, Step{Act: acts[next], By: s.e.By, Reason: s.e.Reason, Override: s.e.Override, At: s.now})
-	s.to(next, n, a)
-	s.expireIn(s.r.Policy.PendingFor)
-}
-
-func (s *step) askDelete() {
-	switch {
-	case s.r.DeleteMeans == MeansNone:
-		s.refuse(RefuseNoMeans)
-	case s.r.Watched < s.r.Policy.Watch:
-		s.refuse(RefuseWatching)
-	case inUse(s.r, s.now) && s.e.Override == "":
-		s.refuse(RefuseInUse)
-	default:
-		s.ask(DeleteRequested, NoteDeleteAsked, audit.RemediationRequested)
-	}
-}
-
-func (s *step) askReactivate() {
-	if s.r.Means == MeansOrganization && !s.r.blockOurs() {
-		s.refuse(RefuseNoMeans)
-		return
-	}
-	s.ask(ReactivateRequested, NoteReactivateAsk, audit.RemediationRequested)
-}
-
-func (s *step) askLift() {
-	if !s.r.blockOurs() {
-		s.refuse(RefuseNoMeans)
-		return
-	}
-	s.ask(LiftRequested, NoteLiftAsked, audit.RemediationRequested)
-}
-
-// inUse reports whether the key signed a request within the guard period before the step.
-func inUse(r Request, now time.Time) bool {
-	return !r.Key.LastUsed.IsZero() && now.Sub(r.Key.LastUsed) < r.Policy.Guard
-}
-
-// confirm adds one confirmation, and with the last that is needed moves on and lets the worker act.
-func (s *step) confirm(next State) func() {
-	return func() {
-		switch {
-		case !s.r.Deadline.IsZero() && !s.now.Before(s.r.Deadline), s.now.Sub(s.r.Since) >= s.r.Policy.PendingFor:
-			s.refuse(RefuseExpired)
-			return
-		case s.r.Policy.TwoPerson && s.e.By.Is(s.r.Requester):
-			s.refuse(RefuseOwn)
-			return
-		case slices.ContainsFunc(s.r.Approvals, func(a Approval) bool { return a.By.Is(s.e.By) }):
-			s.refuse(RefuseTwice)
-			return
-		}
-		if s.r.Policy.TwoPerson {
-			// Their own, from before the two-person rule was in force, does not count any more.
-			s.r.Approvals = slices.DeleteFunc(s.r.Approvals, func(a Approval) bool { return a.By.Is(s.r.Requester) })
-		}
-		given := Approval{By: s.e.By, At: s.now}
-		if !s.e.At.IsZero() && s.e.At.Before(s.now) {
-			given.At = s.e.At // a confirmation is as old as the click, however late it is handled
-		}
-		s.r.Approvals = append(s.r.Approvals, given)
-		if n := len(s.r.Steps); n > 0 {
-			s.r.Steps[n-1].Approvals = append(s.r.Steps[n-1].Approvals, given)
-		}
-		if s.r.Needed() > 0 {
-			s.to(s.r.State, NoteHalfConfirmed, audit.RemediationConfirmed)
-			return
-		}
-		s.r.Attempt = 0
-		s.to(next, NoteConfirmed, audit.RemediationConfirmed)
-		s.expireIn(s.r.Policy.ConfirmedFor)
-		s.effect(EffectAct, s.now)
-	}
-}
-
 // end takes the request out of the story; what it held is released.
 func (s *step) end(next State, n Note, a audit.Action) {
 	if s.e.By.User != "" {
@@ -301,82 +216,6 @@ func (s *step) lapse(then func()) {
 	then()
 }
 
-// failed records AWS's answer. The code is AWS's own word; its message stays in the log.
-func (s *step) failed(next State) {
-	s.r.LastAWS = s.e.AWSID
-	s.off(next, NoteRefusedByAWS, audit.RemediationFailed)
-	s.r.NoteDetail = s.e.Code
-	s.alarm()
-}
-
-// unsure keeps the state: nobody knows whether the call had an effect, so AWS is read after IAM's propagation time.
-func (s *step) unsure() {
-	s.to(s.r.State, NoteUnsure, audit.RemediationUncertain)
-	s.effect(EffectRead, s.now.Add(SettleAfter))
-}
-
-// Tells reports whether a reading shows AWS as it is after whatever the bot last changed. One that began before the
-// request's last call was answered may show AWS as it was before; and where no answer came, the call may be under way for as
-// long as its time-out. That is told by our clock and by AWS's: either alone may have skipped. Another request may have
-// changed the account's block meanwhile.
-func (r Request) Tells(e Event, now time.Time) bool {
-	ahead := r.SettleAWS.Sub(e.Facts.AWS)
-	if !r.SettleAWS.IsZero() && !e.Facts.AWS.IsZero() && ahead > 0 && ahead <= stuckAfter+maxSkew {
-		return false // further ahead than that AWS's clock never was: then one of the two answers was not AWS's
-	}
-	return !e.Facts.Begun.Before(r.settled(e, now))
-}
-
-// settled is when the earliest reading may begin that tells something.
-func (r Request) settled(e Event, now time.Time) time.Time {
-	if e.Since.Sub(now) > maxSkew {
-		e.Since = time.Time{} // our clock was set back since: it tells nothing of what came first
-	}
-	return latest(r.SettleFrom, r.ChangedAt, e.Since)
-}
-
-// early puts off a reading that cannot tell yet.
-func (s *step) early() {
-	if latest(s.r.SettleFrom, s.r.ChangedAt).Sub(s.now) > stuckAfter+maxSkew {
-		// Our clock was set back since. What it shows from now on is later than the call, whatever it showed then.
-		s.r.SettleFrom, s.r.ChangedAt = s.now.Add(stuckAfter), s.now
-		s.changed, s.action = true, audit.RemediationUncertain
-	}
-	s.effect(EffectRead, latest(s.now.Add(time.Second), s.r.settled(s.e, s.now)))
-}
-
-// settleFrom notes from when on a reading tells what became of the last changing call, and of whatever an older one showed.
-func (s *step) settleFrom() {
-	f := s.e.Facts
-	switch {
-	case !s.changed:
-	case s.r.Attempt > s.was.Attempt: // begun: its answer settles it, or a reading after its time-out
-		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(stuckAfter), time.Time{}
-		if !f.AWS.IsZero() {
-			s.r.SettleAWS = f.AWS.Add(stuckAfter)
-		}
-	case s.e.Kind == Succeeded || s.e.Kind == Unsure:
-		s.r.SettleFrom, s.r.SettleAWS = s.now.Add(SettleAfter), s.answeredAWS()
-	case s.e.Kind == Refused || s.e.Kind == Unavailable || s.e.Kind == GateShut: // nothing was changed
-		s.r.SettleFrom, s.r.SettleAWS = s.now, s.answeredAWS()
-	case s.e.Kind == Observe && f.Gap == nil:
-		s.r.SettleFrom, s.r.SettleAWS = latest(s.r.SettleFrom, f.Begun), latest(s.r.SettleAWS, f.AWS)
-	}
-}
-
-// answeredAWS is when the call was answered by AWS's clock, as far as our own tells how long it took.
-func (s *step) answeredAWS() time.Time {
-	took := s.now.Sub(s.r.ChangedAt)
-	if s.r.SettleAWS.IsZero() || took < 0 || took > stuckAfter {
-		return s.r.SettleAWS
-	}
-	return s.r.SettleAWS.Add(took - stuckAfter)
-}
-
-// SettleAfter is how long after a change a reading of IAM is believed. Key changes were measured to take 3 to 4 s.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
-const SettleAfter = 15 * time.Second
-
 // gone ends a request whose key is not listed any more. Where another key may be it under a new date, the change is one
 // that nobody can explain: the request is stale, and nothing is said to be gone. A key that was watched and went, or that
 // went as another one came, is an alarm.
@@ -392,53 +231,6 @@ func (s *step) gone() {
 	s.end(GoneOutside, n, audit.RemediationGoneOutside)
 	if n == NoteGoneNewKey || !s.r.InactiveAt.IsZero() {
 		s.alarm()
-	}
-}
-
-// stale ends a request whose key is not what was asked about any more. What is listed in its place is a new key.
-func (s *step) stale() {
-	s.newKey()
-	if k, present, _ := s.e.Facts.find(s.r); present {
-		s.r.NewKeys = append(s.r.NewKeys, keyNames(k)...)
-	}
-	s.end(Stale, NoteStale, audit.RemediationStale)
-	s.alarm()
-}
-
-// retry goes back to the confirmed state while confirmations are young and attempts are left, else to fallback.
-func (s *step) retry(confirmed, fallback State) {
-	if s.now.Sub(confirmedAt(s.r)) < s.r.Policy.ConfirmedFor && s.r.Attempt < s.r.Policy.Attempts {
-		s.to(confirmed, NoteRetry, audit.RemediationReconciled)
-		s.expireIn(s.r.Policy.ConfirmedFor)
-		s.effect(EffectAct, s.now)
-		return
-	}
-	s.off(fallback, NoteStillThere, audit.RemediationFailed)
-	s.alarm()
-}
-
-// begin commits that the changing call is about to be made, or hands the step to the owner.
-func (s *step) begin(doing, asked State) {
-	means := s.r.Means
-	if doing == Deleting {
-		means = s.r.DeleteMeans
-	}
-	switch means {
-	case MeansGuided:
-		s.to(asked, NoteOwnerAsked, audit.RemediationInstructed)
-		s.r.OwnerDone = time.Time{}
-		s.expireIn(ownerPatience)
-		s.effect(EffectOwner, s.now)
-		s.effect(EffectRead, s.now.Add(guidedReadEvery))
-	case MeansOrganization, MeansRootCredentials:
-		s.r.Attempt++
-		s.r.ActedOn, s.r.ChangedAt = true, s.now
-		s.to(doing, NoteBegun, audit.RemediationAttempted)
-		s.effect(EffectRead, s.now.Add(stuckAfter))
-	case MeansNone:
-		s.refuse(RefuseNoMeans)
-	default:
-		s.refuse(RefuseNoMeans)
 	}
 }
 
@@ -485,15 +277,6 @@ func (s *step) missing() {
 	}
 }
 
-func latest(t time.Time, more ...time.Time) time.Time {
-	for _, u := range more {
-		if u.After(t) {
-			t = u
-		}
-	}
-	return t
-}
-
 // snapshot keeps what a fresh reading tells of the key.
 func (s *step) snapshot(k posture.Key) {
 	s.r.Key.Status = k.Status
@@ -529,62 +312,4 @@ func (s *step) agrees() bool {
 	default:
 		return block.Known && block.Attached && block.Intact
 	}
-}
-
-// succeeded enters the watch on the reading that the means made after its call.
-func (s *step) succeeded() {
-	if k, present, known := s.e.Facts.find(s.r); known && present {
-		s.snapshot(k)
-	}
-	s.r.BlockHeld, s.r.BlockFound = s.r.Means == MeansOrganization, s.e.Found
-	s.r.LastAWS = s.e.AWSID
-	s.becameInactive(NoteInactive, audit.RemediationDeactivated)
-}
-
-// unavailable turns a step that the bot cannot do after all into the owner's. It never turns into a deletion.
-func (s *step) unavailable() {
-	s.r.Means = MeansGuided
-	s.r.Attempt = 0
-	s.to(AwaitingOwner, NoteUnavailable, audit.RemediationFailed)
-	s.r.NoteDetail = s.e.Code
-	s.expireIn(ownerPatience)
-	s.effect(EffectOwner, s.now)
-	s.effect(EffectRead, s.now.Add(guidedReadEvery))
-}
-
-// gateShut records which gate refused. The confirmation is used up: whoever still wants it asks anew.
-func (s *step) gateShut(next State) {
-	s.off(next, NoteGate, audit.RemediationRefused)
-	s.r.NoteDetail = string(s.e.Gate)
-	if slices.Contains([]Gate{GateKey, GateCreated, GateInactive, GateUnused}, s.e.Gate) {
-		s.effect(EffectRead, s.now) // the key is not as it was: a reading says how, and alarms
-	}
-	if next == Failed && s.r.ActedOn {
-		s.alarm() // a block that was lifted for a while is not put back
-	}
-}
-
-func (s *step) beginUndo() {
-	if s.r.Means == MeansGuided {
-		s.to(s.r.State, NoteOwnerAsked, audit.RemediationInstructed)
-		s.r.OwnerDone = time.Time{}
-		s.expireIn(ownerPatience)
-		s.effect(EffectOwner, s.now)
-		s.effect(EffectRead, s.now.Add(guidedReadEvery))
-		return
-	}
-	s.r.Attempt++
-	s.r.ActedOn, s.r.ChangedAt = true, s.now
-	s.r.Deadline = time.Time{} // a call that was begun is settled by reading AWS, not by the clock
-	s.to(s.r.State, NoteBegun, audit.RemediationAttempted)
-	s.effect(EffectRead, s.now.Add(stuckAfter))
-}
-
-func (s *step) blockAgain() {
-	s.lapse(func() {
-		s.r.Attempt, s.r.Again = 0, true
-		s.to(Approved, NoteBlockAgain, audit.RemediationConfirmed)
-		s.expireIn(s.r.Policy.ConfirmedFor)
-		s.effect(EffectAct, s.now)
-	})
 }

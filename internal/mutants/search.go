@@ -24,7 +24,8 @@ func targets() []target {
 		return target{file: "remediation/" + file, tests: "./remediation", flags: rapid}
 	}
 	return []target{
-		machine("gates.go"), machine("permit.go"), machine("machine.go"), machine("watch.go"), machine("event.go"), machine("block.go"),
+		machine("gates.go"), machine("permit.go"), machine("machine.go"), machine("confirm.go"), machine("attempt.go"),
+		machine("settle.go"), machine("watch.go"), machine("event.go"), machine("block.go"),
 		{file: "commands/authorise.go", tests: "./commands", flags: []string{"-run", "Refused|Group|Looks|Looking|Directory|TooLate"}},
 		{file: "awsroot/remediator.go", in: []string{"allows", "Detach", "byRootProfile"}, tests: "./awsroot", flags: []string{"-run", "Permit|Key|Block|Root|CloudTrail"}},
 	}

@@ -54,7 +54,7 @@ func (nobody) Person(context.Context, string) (commands.Person, error) {
 	return commands.Person{}, commands.ErrNotFound
 }
 func (nobody) Group(context.Context, string) ([]string, error) { return nil, commands.ErrNotFound }
-func (nobody) Shared(context.Context) (bool, error) { return false, commands.ErrNotFound }
+func (nobody) Shared(context.Context) (bool, error)            { return false, commands.ErrNotFound }
 
 func (nobody) InChannel(context.Context, string) (bool, error) { return false, commands.ErrNotFound }
 func (nobody) ByEmail(context.Context, string) (string, error) { return "", commands.ErrNotFound }
