@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,8 +38,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if os.Getenv(childPattern) != "" {
-		if err := peersPattern(context.Background(), os.Args[1:]); err != nil {
+	for setting, child := range map[string]func(context.Context, []string) error{childPattern: peersPattern, childLooks: ourLooks} {
+		if os.Getenv(setting) == "" {
+			continue
+		}
+		if err := child(context.Background(), os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -106,26 +110,45 @@ func scanner(database string) error {
 	return errors.Join(json.NewEncoder(os.Stdout).Encode(run), st.Close())
 }
 
-// serve is an organization on loopback.
+// serve is an organization on loopback, by plain HTTP.
 func serve(tb testing.TB, c awssim.Config) (*awssim.Organization, string) {
+	tb.Helper()
+	org, server := endpoint(tb, c)
+	server.Start()
+	return org, server.URL + "/aws/"
+}
+
+// serveTLS is an organization on loopback as AWS is reached: by HTTPS, one request at a time on a connection. Trusted is a
+// file with the certificates that a machine trusts, and the endpoint's.
+func serveTLS(tb testing.TB, c awssim.Config) (org *awssim.Organization, url, trusted string) {
+	tb.Helper()
+	org, server := endpoint(tb, c)
+	server.StartTLS()
+	all, err := os.ReadFile(bundle)
+	if err != nil {
+		tb.Skip(err)
+	}
+	all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})...)
+	trusted = filepath.Join(tb.TempDir(), "trusted.pem")
+	if err := os.WriteFile(trusted, all, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return org, server.URL + "/aws/", trusted
+}
+
+func endpoint(tb testing.TB, c awssim.Config) (*awssim.Organization, *httptest.Server) {
 	tb.Helper()
 	c.Now = time.Now
 	org := awssim.New(c)
 	mux := http.NewServeMux()
 	org.Mount(mux, "/aws")
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
-	done := make(chan struct{})
-	go func() { _ = server.Serve(l); close(done) }()
+	server := httptest.NewUnstartedServer(mux)
 	tb.Cleanup(func() {
 		org.Close()
-		_ = server.Close()
-		<-done
+		server.CloseClientConnections()
+		server.Close()
 	})
-	return org, "http://" + l.Addr().String() + "/aws/"
+	return org, server
 }
 
 // awsEnvironment is the environment of a process whose AWS is the one at the address.
