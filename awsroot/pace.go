@@ -68,12 +68,11 @@ type limiter struct {
 	turn  chan struct{} // held by the one call that waits for the rate: a changed rate counts for the next one at once
 
 	mu             sync.Mutex
-	sent           uint64     // calls so far
-	changed        uint64     // calls that were sent before the rate last changed: their answers tell nothing of it
-	asked, refused int        // answers in this window
-	above          rate.Limit // the rate before it was lowered, 0 where it was not
-	share          float64    // the share that AWS refused at that rate
-	keep           int        // windows left in which it is not lowered
+	sent           uint64 // calls so far
+	changed        uint64 // calls that were sent before the rate last changed: their answers tell nothing of it
+	asked, refused int    // answers in this window
+	above, top     level  // before the rate was lowered, for the last time and for the first; none where it was not
+	keep           int    // windows left in which it is not lowered
 }
 
 func newLimiter(r rate.Limit, burst int) *limiter {
@@ -131,30 +130,55 @@ func (l *limiter) heard(call uint64, throttled bool) {
 	}
 	share := float64(l.refused) / float64(l.asked)
 	l.asked, l.refused = 0, 0
+	here := level{now, share}
 	switch {
-	case l.above > 0 && l.inVain(now, share):
+	case here.noBetterThan(l.top, clearly):
 		l.keep = patience
-		l.set(l.above * 11 / 10)
+		l.set(l.top.rate * 11 / 10)
+	case here.noBetterThan(l.above, rather):
+		l.keep = patience
+		l.set(l.above.rate * 11 / 10)
 	case share <= tolerated:
 		l.set(now * 6 / 5)
 	case l.keep > 0:
 		l.keep--
 	default:
+		top := l.top
+		if top.rate == 0 {
+			top = here
+		}
 		l.set(max(now/2, now*rate.Limit(1-share)*9/10, l.first/20))
-		l.above, l.share = now, share
+		l.above, l.top = here, top
 	}
 }
 
 // window is how many answers tell of a rate: those of a second, but enough to tell a third from a tenth.
 func window(r rate.Limit) int { return min(max(20, int(r)), 50) }
 
-// inVain reports whether lowering the rate did not help: of what AWS would take now if it counted calls, and if it refused
-// the same share of any, what it took is nearer to the latter.
-func (l *limiter) inVain(now rate.Limit, share float64) bool {
-	took := func(r rate.Limit, refused float64) float64 { return float64(r) * (1 - refused) }
-	counted, whatever := min(float64(now), took(l.above, l.share)), took(now, l.share)
-	return took(now, share) < (counted+whatever)/2
+// level is a rate, and the share that AWS refused at it.
+type level struct {
+	rate  rate.Limit
+	share float64
 }
+
+// How sure it must be that lowering the rate did not help. A window is a small sample: against the first of several levels
+// it must be surer than against the last one, because AWS may well count calls beyond some rate and refuse a share below it.
+const (
+	rather  = 1.0 / 2
+	clearly = 1.0 / 3
+)
+
+// noBetterThan reports whether lowering the rate from a level to this one did not help: of what AWS would take here if it
+// counted calls, and if it refused the same share of any, what it took is nearer to the latter.
+func (l level) noBetterThan(from level, sure float64) bool {
+	if from.rate == 0 {
+		return false
+	}
+	counted, whatever := min(float64(l.rate), from.took()), float64(l.rate)*(1-from.share)
+	return l.took() < whatever+(counted-whatever)*sure
+}
+
+func (l level) took() float64 { return float64(l.rate) * (1 - l.share) }
 
 // set changes the rate. One that was open opens again where AWS takes much.
 func (l *limiter) set(to rate.Limit) {
@@ -165,7 +189,7 @@ func (l *limiter) set(to rate.Limit) {
 		l.l.SetLimit(to)
 		l.changed, l.asked, l.refused = l.sent, 0, 0
 	}
-	l.above = 0
+	l.above, l.top = level{}, level{}
 }
 
 func (p *pace) middleware(stack *middleware.Stack) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -144,24 +145,32 @@ func TestTheRateFindsWhatAWSTakesAndRecoversWhenAWSDoes(t *testing.T) {
 	}
 }
 
+// Which calls AWS refuses is chance, so it is tried several times: mostly nearly all is taken that could be, and at least a
+// quarter in the worst of luck.
 func TestARateThatIsLoweredInVainIsNotLoweredToAStandstill(t *testing.T) {
+	const tries = 9
 	for _, c := range []struct{ set, takes, share float64 }{{50, 50, 0.3}, {0, 50, 0.3}, {200, 1000, 0.1}, {0, 20, 0.3}, {20, 1000, 0.5}} {
 		t.Run(fmt.Sprintf("with %v set, %v taken and %v refused whatever the rate", c.set, c.takes, c.share), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				l := newPace(c.set).limiters["STS.AssumeRoot"]
-				s := &server{rate: c.takes, tokens: c.takes, at: time.Now(), share: c.share, random: rand.New(rand.NewPCG(1, 2))}
-				taken, _, times := meet(t, l, s, time.Minute)
-				most := c.takes
-				if c.set > 0 {
-					most = min(most, c.set*(1-c.share))
-					if got := busiest(times); float64(got) > c.set*1.01+2 {
+			most := c.takes
+			if c.set > 0 {
+				most = min(most, c.set*(1-c.share))
+			}
+			var parts []float64
+			for try := range uint64(tries) {
+				synctest.Test(t, func(t *testing.T) {
+					l := newPace(c.set).limiters["STS.AssumeRoot"]
+					s := &server{rate: c.takes, tokens: c.takes, at: time.Now(), share: c.share, random: rand.New(rand.NewPCG(try, 2))}
+					taken, _, times := meet(t, l, s, time.Minute)
+					if got := busiest(times); c.set > 0 && float64(got) > c.set*1.01+2 {
 						t.Errorf("%d calls in one second", got)
 					}
-				}
-				if want := most * 60 / 2; float64(taken) < want {
-					t.Errorf("%d calls were taken in a minute, want %.0f", taken, want)
-				}
-			})
+					parts = append(parts, float64(taken)/(most*60))
+				})
+			}
+			slices.Sort(parts)
+			if parts[tries/2] < 0.75 || parts[0] < 0.25 {
+				t.Errorf("of the calls that AWS would take in a minute these parts were taken: %.2f", parts)
+			}
 		})
 	}
 }
