@@ -21,7 +21,7 @@ func TestAChannelThatBecomesSharedIsNoticed(t *testing.T) {
 	defer srv.Close()
 	defer sim.Close()
 	sim.SetBaseURL(srv.URL)
-	hc := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
+	hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}
 	defer hc.CloseIdleConnections()
 	space, err := bot.Connect(t.Context(), bot.Config{
 		BotToken: "xoxb-demo", AppToken: "xapp-demo", APIURL: srv.URL + "/slack/api", Channel: room, HTTP: hc,

@@ -56,7 +56,7 @@ func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
 	mux.Handle("/slack/", ws.API())
 	srv := httptest.NewServer(mux)
 	ws.SetBaseURL(srv.URL)
-	hc := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}
+	hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}
 	var ids atomic.Int64
 	space, err := bot.Connect(t.Context(), bot.Config{
 		BotToken: "xoxb-demo", AppToken: "xapp-demo", APIURL: srv.URL + "/slack/api", Channel: room, Stagger: time.Millisecond,
@@ -89,7 +89,7 @@ func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
 
 func (r *rig) until(what string, ok func() bool) {
 	r.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -517,7 +517,7 @@ func TestARefusedTokenEndsTheBotWithASentence(t *testing.T) {
 	var err error
 	select {
 	case err = <-r.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the bot goes on without a right to")
 	}
 	var sentence *bot.SetupError

@@ -202,7 +202,7 @@ func (w *world) settle() {
 	worker := commands.NewWorker(w.st, w.st, w.handlers(), w.now, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
 	ended := make(chan error, 1)
 	go func() { ended <- worker.Run(ctx) }()
-	bounded, cancel := context.WithTimeout(ctx, 20*time.Second)
+	bounded, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	settled := worker.Settled(bounded)
 	stop()

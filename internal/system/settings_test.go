@@ -74,7 +74,7 @@ func TestEachBadSettingEndsTheBinaryWithOneSentence(t *testing.T) {
 			p := w.start("run")
 			select {
 			case <-p.ended:
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				p.kill()
 				t.Fatalf("the bot runs:\n%s", p.out.String())
 			}

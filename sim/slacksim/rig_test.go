@@ -91,10 +91,10 @@ func (r *rig) listen(tb testing.TB, handle func(*socketmode.Client, socketmode.E
 	return sm
 }
 
-// eventually polls until ok, and fails the test after ten seconds.
+// eventually polls until ok, and fails the test after a minute.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

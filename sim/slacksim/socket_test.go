@@ -42,7 +42,7 @@ func (r *rig) dial(tb testing.TB) *raw {
 // frame reads the next JSON frame.
 func (c *raw) frame() map[string]any {
 	c.tb.Helper()
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	c.SetReadDeadline(time.Now().Add(time.Minute))
 	var out map[string]any
 	if err := c.ReadJSON(&out); err != nil {
 		c.tb.Fatal(err)
