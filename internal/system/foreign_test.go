@@ -237,7 +237,7 @@ func TestTheBotSurvivesServersThatAreNotOurs(t *testing.T) {
 	if !p.alive() {
 		t.Fatalf("the bot ended with status %d:\n%s", p.status, p.out.String())
 	}
-	w.until(30*time.Second, "each delivery is acknowledged on its own socket", func() bool {
+	w.until(time.Minute, "each delivery is acknowledged on its own socket", func() bool {
 		return slack.count(func() int {
 			for id, n := range deliveries {
 				if slack.acks[id] < n {

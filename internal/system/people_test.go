@@ -60,7 +60,7 @@ func (b *books) all() []deed {
 // of them a button stands on makes no difference.
 func (w *world) anchored() {
 	w.t.Helper()
-	w.until(20*time.Second, "a card stands in the channel", func() bool {
+	w.until(time.Minute, "a card stands in the channel", func() bool {
 		for _, c := range w.state(10).Channels {
 			for _, m := range c.Messages {
 				if c.ID == slacksim.ChannelRoot && m.User == slacksim.BotUserID && m.Ephemeral == "" && len(m.Blocks) > 0 {

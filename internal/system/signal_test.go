@@ -24,7 +24,7 @@ func TestASignalEndsTheBotWithinTenSecondsAndLosesNothing(t *testing.T) {
 	}
 	w := newWorld(t, newClock(0), awssim.Config{}, killSettings)
 	first := w.start("run")
-	w.until(30*time.Second, "a socket is open", func() bool { return w.slack.Connections() > 0 || !first.alive() })
+	w.until(time.Minute, "a socket is open", func() bool { return w.slack.Connections() > 0 || !first.alive() })
 	w.anchored()
 
 	var acked atomic.Int64
@@ -49,7 +49,7 @@ func TestASignalEndsTheBotWithinTenSecondsAndLosesNothing(t *testing.T) {
 			}
 		})
 	}
-	w.until(20*time.Second, "clicks are being acknowledged", func() bool { return acked.Load() > 100 })
+	w.until(time.Minute, "clicks are being acknowledged", func() bool { return acked.Load() > 100 })
 	took := first.term(t)
 	stop()
 	clicking.Wait()
@@ -63,8 +63,8 @@ func TestASignalEndsTheBotWithinTenSecondsAndLosesNothing(t *testing.T) {
 	first.clean(t)
 
 	second := w.start("run")
-	w.until(30*time.Second, "the bot is back", func() bool { return w.slack.Connections() > 0 || !second.alive() })
-	soon(30*time.Second, func() bool { return w.refused(ben) >= int(acked.Load()) })
+	w.until(time.Minute, "the bot is back", func() bool { return w.slack.Connections() > 0 || !second.alive() })
+	soon(time.Minute, func() bool { return w.refused(ben) >= int(acked.Load()) })
 	if took := second.term(t); took > 10*time.Second || second.status != 0 {
 		t.Errorf("the second took %s and ended with status %d:\n%s", took, second.status, second.out.String())
 	}

@@ -66,7 +66,7 @@ func stormOfClicks(b *testing.B, clicks int, every time.Duration, message int, l
 		w := newWorld(b, newClock(0), awssim.Config{}, killSettings)
 		run(w, func() {
 			w.anchored()
-			w.until(30*time.Second, "both sockets are open", func() bool { return w.slack.Connections() == 2 })
+			w.until(time.Minute, "both sockets are open", func() bool { return w.slack.Connections() == 2 })
 			w.until(90*time.Second, "the first check and its cards are done", w.idle(3*time.Second))
 			b.Logf("each click carries a message of %d bytes", w.near(message))
 			w.slack.ForgetAcks()
@@ -85,7 +85,7 @@ func TestASignalInAStormLosesNothingThatWasAcknowledged(t *testing.T) {
 	const clicks = 3000
 	w := newWorld(t, newClock(0), awssim.Config{}, killSettings)
 	first := w.start("run")
-	w.until(30*time.Second, "both sockets are open", func() bool { return w.slack.Connections() == 2 || !first.alive() })
+	w.until(time.Minute, "both sockets are open", func() bool { return w.slack.Connections() == 2 || !first.alive() })
 	w.anchored()
 	w.slack.ForgetAcks()
 	storm := make(chan []slacksim.AckRecord, 1)
@@ -98,7 +98,7 @@ func TestASignalInAStormLosesNothingThatWasAcknowledged(t *testing.T) {
 		}
 		return n
 	}
-	w.until(20*time.Second, "some clicks are acknowledged", func() bool { return acked(w.slack.Acks()) > 0 })
+	w.until(time.Minute, "some clicks are acknowledged", func() bool { return acked(w.slack.Acks()) > 0 })
 	took := first.term(t)
 	told := acked(<-storm)
 	t.Logf("ended %s after SIGTERM; %d of %d clicks were acknowledged, %d of them on record by then", took.Round(time.Millisecond), told, clicks, w.refused(ben))
@@ -120,7 +120,7 @@ func inProcess(w *world, f func()) { w.play(func(*app.App) { f() }) }
 // byItself runs the real binary.
 func byItself(w *world, f func()) {
 	p := w.start("run")
-	w.until(30*time.Second, "a socket is open", func() bool { return w.slack.Connections() > 0 || !p.alive() })
+	w.until(time.Minute, "a socket is open", func() bool { return w.slack.Connections() > 0 || !p.alive() })
 	f()
 	if p.term(w.t); p.status != 0 {
 		w.t.Errorf("the bot ended with status %d:\n%s", p.status, p.out.String())

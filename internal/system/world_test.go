@@ -132,7 +132,7 @@ func (w *world) play(f func(*app.App)) {
 		}
 		ok(w.t, a.Close())
 	}()
-	w.until(20*time.Second, "a socket is open", func() bool { return w.slack.Connections() > 0 })
+	w.until(time.Minute, "a socket is open", func() bool { return w.slack.Connections() > 0 })
 	f(a)
 }
 
