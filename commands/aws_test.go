@@ -86,7 +86,8 @@ func (i inspector) Inventory(_ context.Context, source string, yield func(postur
 		}
 	}
 	return commands.Organization{
-		Source: source, Management: management, Partition: "aws", Centralized: posture.Told(true, "ListOrganizationsFeatures", i.w.now()),
+		Source: source, Management: management, Partition: "aws",
+		Centralized: posture.Told(!i.w.isBroken("feature"), "ListOrganizationsFeatures", i.w.now()),
 	}, nil
 }
 
@@ -107,6 +108,7 @@ func (i inspector) Inspect(_ context.Context, a posture.Account) posture.Evidenc
 		return e
 	}
 	e.Account = at.Account
+	e.Account.Source = a.Source
 	e.AccessKeys = posture.Told(len(at.keys) > 0, posture.SourceSummary, now)
 	e.MFA = posture.Told(at.mfa, posture.SourceSummary, now)
 	e.Certificates = posture.Told(false, posture.SourceSummary, now)

@@ -161,6 +161,13 @@ func (k *keeper) count(scanned bool) {
 // Looked judges one look and keeps it. The scanner waits while it is saved, which bounds what is in memory.
 func (k *keeper) Looked(ctx context.Context, seen Seen) error {
 	l := Look{Evidence: seen.Evidence, Findings: posture.Evaluate(seen.Evidence, k.policy, k.s.d.Now()), Run: k.run.ID}
+	if a := seen.Evidence.Account; a.Role == posture.RoleManagement {
+		was, err := k.s.d.Estate.Look(ctx, a.Source, a.ID)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("read account %s: %w", a.ID, err)
+		}
+		l.Findings = onward(was.Findings, l.Findings)
+	}
 	_, scanned := postureOf(l).Scanned()
 	k.count(scanned)
 	k.pending = append(k.pending, l)
@@ -276,6 +283,17 @@ func (s *Service) toldUntil(ctx context.Context) (time.Time, error) {
 	}
 	s.told.digest, s.told.until = at, until
 	return until, nil
+}
+
+// onward adds the organization's finding to those of a look at its management account, as it was: a look at an account tells
+// none, and what is not there is not followed any more, whoever muted it.
+func onward(was, findings []posture.Finding) []posture.Finding {
+	for _, f := range was {
+		if f.Control == posture.CentralizedRootAccess {
+			findings = append(findings, f)
+		}
+	}
+	return findings
 }
 
 // with puts a finding in the place of the one on the same control.
