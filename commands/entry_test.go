@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
@@ -31,4 +32,28 @@ func TestWhatBecameOfTheOrganizationsFindingOutlastsALookAtItsManagementAccount(
 	w.pass(time.Hour)
 	w.scan()
 	is(posture.WorkflowSuppressed)
+}
+
+func TestTheAccountsOfAnEntryThatLeftTheSettingsAreLetGo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.at(func() { w.mirrors = []string{"mirror"} })
+	w.scan()
+	covered := func() commands.Coverage {
+		t.Helper()
+		l, err := w.s.List(t.Context(), who(requester), "", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Coverage
+	}
+	if c := covered(); c.Listed != 6 || c.Scanned != 6 {
+		t.Fatalf("with both entries it covers %+v", c)
+	}
+	w.at(func() { w.mirrors = nil })
+	w.pass(time.Hour)
+	w.scan()
+	if c := covered(); c.Listed != 3 || c.Scanned != 3 {
+		t.Errorf("%d of %d accounts count as scanned, want the 3 of the entry that is left", c.Scanned, c.Listed)
+	}
 }

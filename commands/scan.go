@@ -98,8 +98,12 @@ func (s *Service) lookAtAll(ctx context.Context, run Run) (Run, error) {
 	scanner := Scanner{
 		Looker: s.d.Inspector, Now: s.d.Now, Log: s.d.Log, Concurrency: s.cfg.Concurrency, Pauses: s.cfg.Pauses,
 	}
-	if err := scanner.Scan(ctx, s.d.Inspector.Sources(), expected, k); err != nil {
+	sources := s.d.Inspector.Sources()
+	if err := scanner.Scan(ctx, sources, expected, k); err != nil {
 		return k.run, errors.Join(fmt.Errorf("scan: %w", err), k.interrupted(ctx))
+	}
+	if err := k.forget(ctx, sources); err != nil {
+		return k.run, err
 	}
 	return k.run, k.flush(ctx)
 }
@@ -214,6 +218,22 @@ func (k *keeper) Ended(ctx context.Context, e SourceScan) error {
 	look.Findings = with(look.Findings, f)
 	if err := k.s.d.Estate.Save(ctx, k.run.ID, []Look{look}); err != nil {
 		return fmt.Errorf("save the finding of the organization of %s: %w", e.Source, err)
+	}
+	return nil
+}
+
+// forget lets go of the accounts of `aws` entries that the settings do not have any more. Nobody looks at them, so they would
+// count as scanned for ever; under another name the same accounts would count twice.
+func (k *keeper) forget(ctx context.Context, sources []string) error {
+	for source := range k.had {
+		if slices.Contains(sources, source) {
+			continue
+		}
+		gone, err := k.s.d.Estate.Retire(ctx, k.run.ID, source)
+		if err != nil {
+			return fmt.Errorf("let go of accounts of %s: %w", source, err)
+		}
+		k.s.d.Log.InfoContext(ctx, "accounts of an entry that is not in the settings were let go", "aws_entry", source, "accounts", len(gone))
 	}
 	return nil
 }
