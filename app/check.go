@@ -160,6 +160,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 
 var errInterrupted = errors.New("the check was interrupted before it ended, so there is no result")
 
+// pick is what was asked for, each once and in the order of the settings: an entry that was looked at twice would count twice.
 func pick(all, wanted []string) ([]string, error) {
 	if len(wanted) == 0 {
 		return all, nil
@@ -174,7 +175,7 @@ func pick(all, wanted []string) ([]string, error) {
 		}
 		return nil, &SettingError{Setting: "--source", Fix: fix}
 	}
-	return wanted, nil
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !slices.Contains(wanted, name) }), nil
 }
 
 // checking is the sink of one check: it judges what was seen and keeps the rows.

@@ -310,3 +310,15 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+func TestAnEntryThatIsAskedForTwiceIsLookedAtOnce(t *testing.T) {
+	t.Parallel()
+	e := &estate{n: 2, look: func(a posture.Account, _ int) posture.Evidence { return sound(a) }}
+	found, err := check(t, e, func(o *app.CheckOptions) { o.Sources = []string{"acme", "acme"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Run.Total() != 2 || found.Rows.Len() != 2 {
+		t.Errorf("%s, %d rows", found.Run.Coverage(), found.Rows.Len())
+	}
+}
