@@ -59,7 +59,8 @@ type Checked struct {
 	Organizations []commands.Organization
 	Organization  []posture.Finding // one for each organization
 	Gaps          []commands.SourceGap
-	Untold        int // findings that no way of looking that is open could tell, as opposed to those that failed to be read
+	Unmatched     []string // accounts that were asked for and that nobody listed
+	Untold        int      // findings that no way of looking that is open could tell, as opposed to those that failed to be read
 	Strict        bool
 	Rows          *Rows
 }
@@ -78,7 +79,7 @@ const (
 func (c *Checked) Unread() int { return c.Run.Blind() - c.Untold }
 
 // Status is the exit status of what was found. A gap anywhere outweighs every finding: an inventory that is not to be
-// believed, an account whose keys or MFA nobody could judge, a look-up on the side that failed, whatever its reason.
+// believed, an account that was asked for and is nowhere, an account whose keys or MFA nobody could judge, a look-up on the side that failed, whatever its reason.
 //
 // One kind of missing answer does not count, unless strictness is asked for: what no way of looking that is open could ever
 // tell, see [Untold]. The root user of a member without credentials leaves no trace that a privileged session may read, and
@@ -88,7 +89,7 @@ func (c *Checked) Unread() int { return c.Run.Blind() - c.Untold }
 // findings as not told, counts them beside the coverage, and passes none of them.
 func (c *Checked) Status() CheckStatus {
 	switch {
-	case len(c.Gaps) > 0, c.Run.Total() == 0, c.Run.Scanned < c.Run.Total(), c.Unread() > 0, c.Strict && c.Untold > 0:
+	case len(c.Gaps) > 0, len(c.Unmatched) > 0, c.Run.Total() == 0, c.Run.Scanned < c.Run.Total(), c.Unread() > 0, c.Strict && c.Untold > 0:
 		return SomeUnread
 	case c.Run.Failing() > 0:
 		return SomeFail
@@ -141,7 +142,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &checking{o: o, only: only, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
+	k := &checking{o: o, only: only, met: map[string]bool{}, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
 		Version: o.Version, Strict: o.Strict, Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
 	}}
 	scanner := commands.Scanner{Looker: looker, Now: o.Now, Log: o.Log, Concurrency: c.Scan.Concurrency, Pauses: o.Pauses}
@@ -152,6 +153,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 		return nil, errors.Join(err, k.out.Rows.Close())
 	}
 	k.out.Run.Ended = o.Now().UTC()
+	k.out.Unmatched = k.unmatched()
 	if k.out.Run.Total() == 0 {
 		return k.out, &NoAccountsError{Gaps: k.out.Gaps, Wanted: o.Accounts}
 	}
@@ -184,6 +186,7 @@ type checking struct {
 	only   bool // nothing else was listed than what was asked for
 	policy posture.Policy
 	out    *Checked
+	met    map[string]bool // of the accounts that were asked for
 }
 
 // Named takes the accounts that were asked for.
@@ -199,9 +202,23 @@ func (k *checking) wanted(a posture.Account) bool {
 	if len(k.o.Accounts) == 0 {
 		return true
 	}
-	return slices.ContainsFunc(k.o.Accounts, func(w string) bool {
-		return w == string(a.ID) || strings.EqualFold(w, a.Name) || (a.Alias != "" && strings.EqualFold(w, a.Alias))
-	})
+	wanted := false
+	for _, w := range k.o.Accounts {
+		if w == string(a.ID) || strings.EqualFold(w, a.Name) || (a.Alias != "" && strings.EqualFold(w, a.Alias)) {
+			wanted, k.met[w] = true, true
+		}
+	}
+	return wanted
+}
+
+func (k *checking) unmatched() []string {
+	var left []string
+	for _, w := range k.o.Accounts {
+		if !k.met[w] && !slices.Contains(left, w) {
+			left = append(left, w)
+		}
+	}
+	return left
 }
 
 // Looked judges one account.

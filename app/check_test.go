@@ -168,6 +168,19 @@ func TestNoAccountIsAnErrorAndNoSuccess(t *testing.T) {
 	}
 }
 
+func TestAnAccountThatWasAskedForAndIsNowhereIsNoSuccess(t *testing.T) {
+	t.Parallel()
+	found, err := check(t, &estate{n: 3, look: func(a posture.Account, _ int) posture.Evidence { return sound(a) }}, func(o *app.CheckOptions) {
+		o.Accounts = []string{"000000000002", "Account-0", "999999999999", "999999999999"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Status() != app.SomeUnread || found.Run.Scanned != 2 || !slices.Equal(found.Unmatched, []string{"999999999999"}) {
+		t.Errorf("the status is %d, %s, unmatched %q", found.Status(), found.Run.Coverage(), found.Unmatched)
+	}
+}
+
 func TestAnInventoryThatBreaksOffIsAGap(t *testing.T) {
 	t.Parallel()
 	found, err := check(t, &estate{n: 2, listing: errors.New("broke off"), look: func(a posture.Account, _ int) posture.Evidence { return sound(a) }}, nil)

@@ -35,12 +35,14 @@ type coverage struct {
 	Scanned  int      `json:"scanned"`
 	Sentence string   `json:"sentence"`
 	Missing  []missed `json:"missing"`
+	// Unmatched are the accounts that were asked for and that nobody listed.
+	Unmatched []string `json:"unmatched,omitempty"`
 }
 
 func objectOf(c *app.Checked) object {
 	o := object{
 		Schema: 1, Version: c.Version, Started: c.Run.Started, Ended: c.Run.Ended, Status: c.Status(),
-		Coverage: coverage{Accounts: c.Run.Total(), Scanned: c.Run.Scanned, Sentence: c.Run.Coverage(), Missing: missing(c)},
+		Coverage: coverage{Accounts: c.Run.Total(), Scanned: c.Run.Scanned, Sentence: c.Run.Coverage(), Missing: missing(c), Unmatched: c.Unmatched},
 		Failing:  c.Run.Failing(), Unread: c.Unread(), Untold: c.Untold, Severities: c.Run.Severities, Controls: c.Run.Controls,
 		Sources: sources(c), Organization: c.Organization,
 	}

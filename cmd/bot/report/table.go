@@ -50,7 +50,7 @@ func (t *table) header() {
 	run := t.c.Run
 	coverage := run.Coverage()
 	paint := t.p.green
-	if run.Scanned < run.Total() || run.Total() == 0 || len(t.c.Gaps) > 0 {
+	if run.Scanned < run.Total() || run.Total() == 0 || len(t.c.Gaps)+len(t.c.Unmatched) > 0 {
 		paint = t.p.yellow
 	}
 	t.line("%s  %s", t.p.bold(strings.ToUpper(coverage[:1])+coverage[1:]), t.p.dim(run.Started.Format("2006-01-02 15:04 UTC")+" · rootcheck "+clean(t.c.Version)))
@@ -59,6 +59,9 @@ func (t *table) header() {
 	}
 	for _, g := range t.c.Gaps {
 		t.line("%s", paint(fmt.Sprintf("  not listed: the accounts of %s, because %s", clean(g.Source), g.Gap.Reason.Phrase())))
+	}
+	if asked := t.c.Unmatched; len(asked) > 0 {
+		t.line("%s", paint("  not found: "+clean(strings.Join(asked, ", "))+", of which no account has the id, name or alias"))
 	}
 	t.line("")
 }
@@ -220,7 +223,7 @@ func (t *table) summary() {
 			parts = append(parts, number(n)+" "+strings.ToLower(string(s)))
 		}
 	}
-	unread := len(t.c.Gaps) > 0 || t.c.Unread() > 0 || run.Scanned < run.Total()
+	unread := len(t.c.Gaps)+len(t.c.Unmatched) > 0 || t.c.Unread() > 0 || run.Scanned < run.Total()
 	switch {
 	case run.Total() == 0:
 		t.line("%s", t.p.red("Nothing was checked."))
