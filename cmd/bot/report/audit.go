@@ -57,11 +57,3 @@ func Audit(w io.Writer, v app.Verified) error {
 	}
 	return out.Flush()
 }
-
-// count is so many of a thing.
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return number(n) + " " + thing
-}

@@ -51,7 +51,7 @@ func (p *page) Accounts() iter.Seq[app.Row] {
 // HTML writes one page that needs nothing else: no script, no font, no picture, nothing from the network. It prints well.
 func HTML(w io.Writer, c *app.Checked) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"clean": clean, "number": number, "accounts": accounts, "heading": heading,
+		"clean": clean, "number": number, "count": count, "heading": heading,
 		"when":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 		"lower": func(s posture.Severity) string { return strings.ToLower(string(s)) },
 		"cell":  cell, "label": func(r app.Row) string { return clean(r.Label()) },
@@ -67,17 +67,7 @@ func HTML(w io.Writer, c *app.Checked) error {
 	for _, info := range posture.Controls() {
 		p.Controls = append(p.Controls, tallied{info, c.Run.Controls[info.Slug]})
 	}
-	switch c.Status() {
-	case app.AllPass:
-		p.Verdict, p.Class = "Everything passes.", "ok"
-	case app.SomeFail:
-		p.Verdict, p.Class = number(p.Failing)+" findings fail.", "fail"
-	case app.SomeUnread:
-		p.Verdict, p.Class = fmt.Sprintf("%s findings fail, and %s could not be checked.", number(p.Failing), number(p.Unread)), "fail"
-		if p.Failing == 0 {
-			p.Verdict, p.Class = "Not everything could be checked.", "unread"
-		}
-	}
+	p.Verdict, p.Class = verdict(c)
 	if err := t.Execute(w, p); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}

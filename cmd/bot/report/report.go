@@ -142,11 +142,12 @@ type source struct {
 	Gap          *posture.Gap `json:"gap,omitempty"` // why its accounts could not be listed
 }
 
-func accounts(n int) string {
-	if n == 1 {
-		return "1 account"
+// count is so many of a thing.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
 	}
-	return number(n) + " accounts"
+	return number(n) + " " + thing
 }
 
 // number is a count with its thousands apart.

@@ -55,7 +55,7 @@ func (t *table) header() {
 	}
 	t.line("%s  %s", t.p.bold(strings.ToUpper(coverage[:1])+coverage[1:]), t.p.dim(run.Started.Format("2006-01-02 15:04 UTC")+" · rootcheck "+clean(t.c.Version)))
 	for _, m := range missing(t.c) {
-		t.line("%s", paint(fmt.Sprintf("  not scanned: %s, because %s", accounts(m.Accounts), m.Phrase)))
+		t.line("%s", paint(fmt.Sprintf("  not scanned: %s, because %s", count(m.Accounts, "account"), m.Phrase)))
 	}
 	for _, g := range t.c.Gaps {
 		t.line("%s", paint(fmt.Sprintf("  not listed: the accounts of %s, because %s", clean(g.Source), g.Gap.Reason.Phrase())))
@@ -98,7 +98,7 @@ func (t *table) matrix() error {
 		t.line("%s", strings.TrimRight(cells.String(), " "))
 	}
 	if left > 0 {
-		t.line("%s", t.p.dim(fmt.Sprintf("and %s where nothing fails", accounts(left))))
+		t.line("%s", t.p.dim(fmt.Sprintf("and %s where nothing fails", count(left, "account"))))
 	}
 	legend := make([]string, 0, len(controls))
 	for _, c := range controls {
@@ -182,7 +182,7 @@ func (t *table) unread() {
 		t.detail(g.Gap)
 	}
 	for _, why := range byCount(t.blind) {
-		t.line("  %s %s", t.p.yellow(findings(t.blind[why])+":"), why)
+		t.line("  %s %s", t.p.yellow(count(t.blind[why], "finding")+":"), why)
 		if fix := t.fixes[why]; fix != "" {
 			t.line("      %s", t.p.dim(clean(fix)))
 		}
@@ -196,14 +196,7 @@ func (t *table) untold() {
 		return
 	}
 	t.line("%s", t.p.bold("What this way of looking cannot tell"))
-	t.line("  %s %s\n", t.p.yellow(findings(t.c.Untold)+":"), "AWS tells it by no way that is open here. "+posture.ReasonNotOffered.Fix())
-}
-
-func findings(n int) string {
-	if n == 1 {
-		return "1 finding"
-	}
-	return number(n) + " findings"
+	t.line("  %s %s\n", t.p.yellow(count(t.c.Untold, "finding")+":"), "AWS tells it by no way that is open here. "+posture.ReasonNotOffered.Fix())
 }
 
 func (t *table) detail(g posture.Gap) {
@@ -216,26 +209,32 @@ func (t *table) detail(g posture.Gap) {
 }
 
 func (t *table) summary() {
-	run := t.c.Run
-	parts := []string{}
+	text, class := verdict(t.c)
+	paint := map[string]func(string) string{"fail": t.p.red, "unread": t.p.yellow, "ok": t.p.green}[class]
+	t.line("%s", paint(text))
+}
+
+// verdict sums a report up in one sentence, and says whether that is "ok", "unread" or "fail".
+func verdict(c *app.Checked) (text, class string) {
+	var parts []string
 	for _, s := range []posture.Severity{posture.Critical, posture.High, posture.Medium, posture.Low} {
-		if n := run.Severities[s]; n > 0 {
+		if n := c.Run.Severities[s]; n > 0 {
 			parts = append(parts, number(n)+" "+strings.ToLower(string(s)))
 		}
 	}
-	unread := len(t.c.Gaps)+len(t.c.Unmatched) > 0 || t.c.Unread() > 0 || run.Scanned < run.Total()
+	unread := len(c.Gaps)+len(c.Unmatched) > 0 || c.Unread() > 0 || c.Run.Scanned < c.Run.Total()
 	switch {
-	case run.Total() == 0:
-		t.line("%s", t.p.red("Nothing was checked."))
+	case c.Run.Total() == 0:
+		return "Nothing was checked.", "fail"
 	case len(parts) > 0 && unread:
-		t.line("%s", t.p.red("Failing: "+strings.Join(parts, ", ")+"; and not everything could be checked."))
+		return "Failing: " + strings.Join(parts, ", ") + "; and not everything could be checked.", "fail"
 	case len(parts) > 0:
-		t.line("%s", t.p.red("Failing: "+strings.Join(parts, ", ")+"."))
+		return "Failing: " + strings.Join(parts, ", ") + ".", "fail"
 	case unread:
-		t.line("%s", t.p.yellow("Nothing that could be checked fails."))
-	case t.c.Untold > 0:
-		t.line("%s", t.p.green("Everything that can be told passes."))
+		return "Nothing that could be checked fails.", "unread"
+	case c.Untold > 0:
+		return "Everything that can be told passes.", "ok"
 	default:
-		t.line("%s", t.p.green("Everything passes."))
+		return "Everything passes.", "ok"
 	}
 }
