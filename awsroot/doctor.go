@@ -239,7 +239,7 @@ func (p *probing) look(ctx context.Context, c *iam.Client, where string) {
 	p.tried("account summary"+where, err, statement("*", nil, "iam:GetAccountSummary"))
 	row, err := credentialReport(ctx, c)
 	switch reason := reasonOf(err); {
-	case err == errNoRootRow: //nolint:errorlint // It is returned as it is.
+	case errors.Is(err, errNoRootRow):
 		p.fail("credential report"+where, err.Error(), "Look at what answers in place of AWS: its report has no row <root_account>.", "")
 	case err != nil && reason == posture.ReasonReportNotReady:
 		p.ok("credential report"+where, "AWS is making it")

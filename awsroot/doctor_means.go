@@ -64,7 +64,7 @@ func (p *probing) quarantine(ctx context.Context) {
 		p.skip("quarantine", "off: the settings name no quarantine, so root users are not blocked but their owners are guided")
 		return
 	}
-	cfg := p.r.quarantiner()
+	cfg := p.r.blocks
 	if o.Quarantine.RoleARN != "" && !p.role(ctx, "quarantine role", cfg, o.Quarantine.RoleARN) {
 		return
 	}
@@ -81,7 +81,7 @@ func (p *probing) quarantine(ctx context.Context) {
 	}
 	p.policyType(ctx, cfg)
 	if len(p.members) > 0 {
-		_, _, err := p.r.block(ctx, p.members[0], p.cfg.Now(), false)
+		_, _, err := p.r.block(ctx, cfg, p.members[0], p.cfg.Now(), false)
 		p.tried("quarantine: attached policies", err, statement("*", nil, "organizations:ListPoliciesForTarget"))
 	}
 	org := p.org

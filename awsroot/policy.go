@@ -74,13 +74,9 @@ func (r *reach) compare(ctx context.Context, cfg aws.Config) (bool, error) {
 	return equal(QuarantinePolicy(), *out.Policy.Content), nil
 }
 
-// block reads whether the quarantine policy is attached to the account itself. It is unknown where none is configured.
-func (r *reach) block(ctx context.Context, account posture.AccountID, now time.Time, fresh bool) (remediation.BlockFacts, time.Time, error) {
-	return r.blockBy(ctx, r.blocks, account, now, fresh)
-}
-
-// blockBy is block with the credentials that are about to change it.
-func (r *reach) blockBy(ctx context.Context, cfg aws.Config, account posture.AccountID, now time.Time, fresh bool) (remediation.BlockFacts, time.Time, error) {
+// block reads, with the credentials of cfg, whether the quarantine policy is attached to the account itself. It is unknown
+// where none is configured.
+func (r *reach) block(ctx context.Context, cfg aws.Config, account posture.AccountID, now time.Time, fresh bool) (remediation.BlockFacts, time.Time, error) {
 	var told time.Time
 	if r.src.Organization == nil || r.src.Organization.Quarantine == nil {
 		return remediation.BlockFacts{}, told, nil
@@ -107,10 +103,8 @@ func (r *reach) blockBy(ctx context.Context, cfg aws.Config, account posture.Acc
 	return facts, told, nil
 }
 
-// quarantiner is the identity that reads the policy.
-func (r *reach) quarantiner() aws.Config { return r.blocks }
-
-// quarantinerFor is the same role in a session of its own, whose name CloudTrail shows: for what changes something.
+// quarantinerFor is the role that reads the policy in a session of its own, whose name CloudTrail shows: for what changes
+// something.
 func (r *reach) quarantinerFor(session string) aws.Config {
 	return r.as(r.base, r.src.Organization.Quarantine.RoleARN, session)
 }

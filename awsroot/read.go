@@ -28,7 +28,7 @@ func (a *Auditor) Read(ctx context.Context, req remediation.Request) remediation
 		return f
 	}
 	if req.Means == remediation.MeansOrganization || req.BlockHeld {
-		block, told, err := r.block(ctx, req.Account, f.At, false)
+		block, told, err := r.block(ctx, r.blocks, req.Account, f.At, false)
 		if err != nil {
 			return failed(f, gapOf(err))
 		}

@@ -262,7 +262,7 @@ func (s *session) byDeleteSession(ctx context.Context) error {
 	if err := s.list(ctx, cfg); err != nil {
 		return err
 	}
-	if err := s.readBlock(ctx, s.r.quarantiner()); err != nil {
+	if err := s.readBlock(ctx, s.r.blocks); err != nil {
 		return err
 	}
 	s.call = deleteKey(iam.NewFromConfig(once(cfg)))
@@ -306,7 +306,7 @@ func (s *session) list(ctx context.Context, cfg aws.Config) error {
 }
 
 func (s *session) readBlock(ctx context.Context, cfg aws.Config) error {
-	block, _, err := s.r.blockBy(ctx, cfg, s.req.Account, s.now(), true)
+	block, _, err := s.r.block(ctx, cfg, s.req.Account, s.now(), true)
 	if err != nil {
 		return err
 	}
@@ -372,7 +372,7 @@ func (m *Remediator) Detach(ctx context.Context, source string, account posture.
 	if out.Kind != remediation.Succeeded {
 		return out
 	}
-	block, told, err := r.blockBy(ctx, cfg, account, m.cfg.Now(), false)
+	block, told, err := r.block(ctx, cfg, account, m.cfg.Now(), false)
 	if err != nil || block.Attached {
 		return commands.Outcome{Kind: remediation.Unsure, Code: "not read back", AWSID: id}
 	}
