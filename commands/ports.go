@@ -236,7 +236,8 @@ type Estate interface {
 	// CurrentRun returns the run that is under way, or ErrNotFound.
 	CurrentRun(ctx context.Context) (Run, error)
 	// Save keeps looks at accounts, and the findings that were drawn from them, in one transaction. The findings' times
-	// of first failure and workflow are carried on from what was there.
+	// of first failure and workflow are carried on from what was there. Of a look that is older than the one that is kept
+	// only the run counts.
 	Save(ctx context.Context, run string, looks []Look) error
 	// Retire forgets the accounts of a source that the run did not list. It returns them.
 	Retire(ctx context.Context, run, source string) ([]posture.Account, error)

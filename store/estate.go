@@ -87,7 +87,7 @@ func (s *Store) run(ctx context.Context, what, query string) (r commands.Run, er
 }
 
 // Save keeps looks, with what was concluded from them, in one transaction. What is remembered of each finding between runs
-// goes on from what was there.
+// goes on from what was there. A look that is older than the one that is kept changes nothing but the run.
 func (s *Store) Save(ctx context.Context, run string, looks []commands.Look) error {
 	now := s.now()
 	err := s.db.write(ctx, func(ctx context.Context, q session) error {

@@ -194,6 +194,36 @@ func TestFindingsAreFollowedFromRunToRun(t *testing.T) {
 	}
 }
 
+func TestAnOlderLookTakesNothingFromALaterOne(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.fresh(t)
+			at := func(l commands.Look, later time.Duration) commands.Look {
+				l.Evidence.At = l.Evidence.At.Add(later)
+				return l
+			}
+			kept := func(run string, key bool) {
+				t.Helper()
+				l := must[commands.Look](t)(s.Look(t.Context(), "acme", account))
+				if l.Run != run || l.Evidence.AccessKeys.Value != key || (l.Findings[0].Status == posture.Failed) != key {
+					t.Errorf("of run %s, with a key: %v, %s; want run %s and %v", l.Run, l.Evidence.AccessKeys.Value, l.Findings[0].Status, run, key)
+				}
+			}
+			ok(t, s.Save(t.Context(), "run1", []commands.Look{at(look("acme", account, ""), -time.Minute)}))
+			ok(t, s.Save(t.Context(), "run2", []commands.Look{at(look("acme", account, wholeID), -2*time.Minute)}))
+			kept("run2", false)
+			ok(t, s.Save(t.Context(), "run2", []commands.Look{at(look("acme", account, wholeID), -time.Minute)}))
+			kept("run2", true)
+			ok(t, s.Save(t.Context(), "run3", []commands.Look{at(look("acme", account, ""), 48*time.Hour)}))
+			kept("run3", false)
+			ok(t, s.Save(t.Context(), "run4", []commands.Look{look("acme", account, wholeID)}))
+			kept("run4", true)
+		})
+	}
+}
+
 func TestAMarkKeepsHowThingsStood(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases() {

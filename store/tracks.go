@@ -41,14 +41,25 @@ func (p track) unpack(last posture.Finding) posture.Track {
 	return t
 }
 
-func unpackTracks(findings, packed string) (map[posture.Control]posture.Track, error) {
+// readTracks reads what is remembered of an account's findings, and when it was looked at. It returns nothing for an account
+// that was never looked at.
+func readTracks(ctx context.Context, q session, lock, source string, account posture.AccountID) (map[posture.Control]posture.Track, time.Time, error) {
+	var evidence, findings, packed string
+	err := q.queryRow(ctx, `SELECT evidence, findings, tracks FROM look WHERE source = $1 AND account = $2`+lock, source, string(account)).
+		Scan(&evidence, &findings, &packed)
+	if noRows(err) {
+		return nil, time.Time{}, nil
+	}
+	var seen struct {
+		At time.Time `json:"at"`
+	}
 	var before []posture.Finding
 	var list []track
-	if err := decode(findings, &before); err != nil {
-		return nil, err
+	if err == nil {
+		err = errors.Join(decode(evidence, &seen), decode(findings, &before), decode(packed, &list))
 	}
-	if err := decode(packed, &list); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, time.Time{}, err
 	}
 	last := make(map[posture.Control]posture.Finding, len(before))
 	for _, f := range before {
@@ -58,28 +69,20 @@ func unpackTracks(findings, packed string) (map[posture.Control]posture.Track, e
 	for _, p := range list {
 		tracks[p.Control] = p.unpack(last[p.Control])
 	}
-	return tracks, nil
+	return tracks, seen.At, nil
 }
 
-// readTracks returns nothing for an account that was never looked at.
-func readTracks(ctx context.Context, q session, lock, source string, account posture.AccountID) (map[posture.Control]posture.Track, error) {
-	var findings, packed string
-	err := q.queryRow(ctx, `SELECT findings, tracks FROM look WHERE source = $1 AND account = $2`+lock, source, string(account)).
-		Scan(&findings, &packed)
-	if noRows(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return unpackTracks(findings, packed)
-}
-
-// saveLook writes one look. A finding that the look does not have any more is no longer followed.
+// saveLook writes one look. A finding that the look does not have any more is no longer followed. Of a look that is older
+// than the one that is there only its run counts: a scan keeps many looks at once, and meanwhile somebody may have looked at
+// one of their accounts again. One that is there from a time that has not come yet is of a clock that was wrong.
 func (s *Store) saveLook(ctx context.Context, q session, run string, l commands.Look, now time.Time) error {
 	a := l.Evidence.Account
-	before, err := readTracks(ctx, q, s.db.sql().lock, a.Source, a.ID)
+	before, seen, err := readTracks(ctx, q, s.db.sql().lock, a.Source, a.ID)
 	if err != nil {
+		return err
+	}
+	if l.Evidence.At.Before(seen) && !seen.After(now) {
+		_, err = q.exec(ctx, `UPDATE look SET run = $1 WHERE source = $2 AND account = $3`, run, a.Source, string(a.ID))
 		return err
 	}
 	packed := make([]track, 0, len(l.Findings))
@@ -134,7 +137,7 @@ func quiet(m commands.Mute, now time.Time) func(posture.Track) (posture.Track, e
 // follow changes what is remembered of an account's findings: f is given each track and returns the new one. It may be
 // called more than once for a track. Nothing happens to an account that was never looked at.
 func (s *Store) follow(ctx context.Context, q session, source string, account posture.AccountID, f func(posture.Track) (posture.Track, error)) error {
-	tracks, err := readTracks(ctx, q, s.db.sql().lock, source, account)
+	tracks, _, err := readTracks(ctx, q, s.db.sql().lock, source, account)
 	if err != nil || len(tracks) == 0 {
 		return err
 	}
