@@ -13,28 +13,12 @@ import (
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/awsroot"
 	"github.com/rootcheck-bot/rootcheck/bot"
+	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/store"
 )
 
-// ProbeStatus is how a probe of the doctor went.
-type ProbeStatus string
-
-// The statuses of a probe.
-const (
-	ProbeOK      ProbeStatus = "ok"
-	ProbeFailed  ProbeStatus = "failed"
-	ProbeSkipped ProbeStatus = "skipped"
-)
-
 // Probe is one thing that the doctor tried.
-type Probe struct {
-	Area   string      `json:"area"` // Settings, Slack, "AWS: acme", Database
-	Name   string      `json:"name"`
-	Status ProbeStatus `json:"status"`
-	Detail string      `json:"detail,omitempty"` // what was seen
-	Fix    string      `json:"fix,omitempty"`    // one instruction, where it failed
-	Policy string      `json:"policy,omitempty"` // the least policy statement to add, as JSON
-}
+type Probe = commands.Probe
 
 // DoctorOptions say what the doctor tries and whom it tells. Now and Tell are required.
 type DoctorOptions struct {
@@ -48,7 +32,7 @@ type DoctorOptions struct {
 // its fix. It returns how many failed.
 func Doctor(ctx context.Context, c Config, o DoctorOptions) (failed int, err error) {
 	d := &doctor{c: c, o: o, tell: func(p Probe) {
-		if p.Status == ProbeFailed {
+		if p.Status == commands.ProbeFailed {
 			failed++
 		}
 		o.Tell(p)
@@ -96,11 +80,11 @@ func (d *doctor) settings() {
 	}
 	switch err := c.Validate(true); {
 	case err == nil:
-		d.tell(Probe{Area: "Settings", Name: "settings", Status: ProbeOK, Detail: form})
+		d.tell(Probe{Area: "Settings", Name: "settings", Status: commands.ProbeOK, Detail: form})
 	case errors.As(err, &wrong):
-		d.tell(Probe{Area: "Settings", Name: wrong.Setting, Status: ProbeFailed, Fix: wrong.Fix})
+		d.tell(Probe{Area: "Settings", Name: wrong.Setting, Status: commands.ProbeFailed, Fix: wrong.Fix})
 	default:
-		d.tell(Probe{Area: "Settings", Name: "settings", Status: ProbeFailed, Fix: err.Error()})
+		d.tell(Probe{Area: "Settings", Name: "settings", Status: commands.ProbeFailed, Fix: err.Error()})
 	}
 }
 
@@ -115,9 +99,7 @@ func (d *doctor) slack(ctx context.Context) {
 	bot.Doctor(ctx, bot.DoctorConfig{
 		BotToken: d.c.BotToken.Reveal(), AppToken: d.c.AppToken.Reveal(), APIURL: d.c.SlackAPI, Channel: d.c.Channel,
 		Users: unique(users), Groups: unique(groups),
-	}, func(p bot.Probe) {
-		d.tell(Probe{Area: "Slack", Name: p.Name, Status: ProbeStatus(p.Status), Detail: p.Detail, Fix: p.Fix})
-	})
+	}, d.tell)
 }
 
 func unique(list []string) []string {
@@ -126,9 +108,7 @@ func unique(list []string) []string {
 }
 
 func (d *doctor) aws(ctx context.Context, c Config) {
-	awsroot.Doctor(ctx, c.awsroot(Options{Now: d.o.Now, Version: d.o.Version}), func(p awsroot.Probe) {
-		d.tell(Probe{Area: "AWS: " + p.Source, Name: p.Name, Status: ProbeStatus(p.Status), Detail: p.Detail, Fix: p.Fix, Policy: p.Policy})
-	})
+	awsroot.Doctor(ctx, c.awsroot(Options{Now: d.o.Now, Version: d.o.Version}), d.tell)
 }
 
 // database reads the database where there is one, beside a bot that may be running. Where there is none yet, the folder
@@ -144,19 +124,19 @@ func (d *doctor) database(ctx context.Context) {
 	case errors.Is(err, fs.ErrNotExist):
 		if ferr := takesFiles(filepath.Dir(d.c.Database)); ferr != nil {
 			d.tell(Probe{
-				Area: area, Name: name, Status: ProbeFailed, Detail: why(ferr),
+				Area: area, Name: name, Status: commands.ProbeFailed, Detail: why(ferr),
 				Fix: "Give the bot a folder that it may write to, or set database to a file in another.",
 			})
 			return
 		}
-		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: d.c.Database + " is made at the first start"})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: d.c.Database + " is made at the first start"})
 	case err != nil:
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: why(err), Fix: "Let the bot reach " + d.c.Database + "."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: why(err), Fix: "Let the bot reach " + d.c.Database + "."})
 	case info.IsDir():
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: d.c.Database + " is a folder", Fix: "Set database to a file in it, such as rootcheck.db."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: d.c.Database + " is a folder", Fix: "Set database to a file in it, such as rootcheck.db."})
 	default:
 		if err := errors.Join(writable(d.c.Database), takesFiles(filepath.Dir(d.c.Database))); err != nil {
-			d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: why(err), Fix: "Let this user write to " + d.c.Database + " and its folder."})
+			d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: why(err), Fix: "Let this user write to " + d.c.Database + " and its folder."})
 			return
 		}
 		d.opened(ctx, area, name, d.c.Database)
@@ -193,18 +173,18 @@ func (d *doctor) opened(ctx context.Context, area, name, what string) {
 		err = s.Ping(ctx)
 	}
 	if err != nil {
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Set database to one that the bot can open."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: err.Error(), Fix: "Set database to one that the bot can open."})
 		return
 	}
-	d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: what})
+	d.tell(Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: what})
 	if low, err := s.LowSpace(); err == nil && low != "" {
-		d.tell(Probe{Area: area, Name: "space", Status: ProbeFailed, Detail: lowSpace(low), Fix: "Make room on the disk."})
+		d.tell(Probe{Area: area, Name: "space", Status: commands.ProbeFailed, Detail: lowSpace(low), Fix: "Make room on the disk."})
 	}
 	d.signs(ctx, s)
 	d.backups()
 	d.queue(ctx, area, s)
 	if err := s.Close(); err != nil {
-		d.tell(Probe{Area: area, Name: "close", Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the disk."})
+		d.tell(Probe{Area: area, Name: "close", Status: commands.ProbeFailed, Detail: err.Error(), Fix: "Look at the disk."})
 	}
 }
 
@@ -213,7 +193,7 @@ func (d *doctor) signs(ctx context.Context, s *store.Store) {
 	const area, name = "Database", "audit key"
 	named, err := s.SigningKey(ctx)
 	if err != nil {
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Run `bot audit verify`."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: err.Error(), Fix: "Run `bot audit verify`."})
 		return
 	}
 	mine, unread := d.c.verifier()
@@ -225,7 +205,7 @@ func (d *doctor) signs(ctx context.Context, s *store.Store) {
 		detail = "the audit log is signed with " + named + ", and there is no such key in " + d.c.keyFile()
 	}
 	d.tell(Probe{
-		Area: area, Name: name, Status: ProbeFailed, Detail: detail,
+		Area: area, Name: name, Status: commands.ProbeFailed, Detail: detail,
 		Fix: "Copy the key file of a bot that runs, or of a backup, there; if no copy is left, run `bot audit rotate-key`.",
 	})
 }
@@ -242,11 +222,11 @@ func (d *doctor) backups() {
 	}
 	switch {
 	case err != nil:
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: why(err), Fix: "Set backups.folder to one that the bot may write to, or backups.keep to 0."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: why(err), Fix: "Set backups.folder to one that the bot may write to, or backups.keep to 0."})
 	case len(whole) == 0:
-		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: "none yet; the first is made by the schedule " + d.c.Schedules.Backup})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: "none yet; the first is made by the schedule " + d.c.Schedules.Backup})
 	default:
-		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: fmt.Sprintf("%d, the newest is %s", len(whole), whole[len(whole)-1])})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: fmt.Sprintf("%d, the newest is %s", len(whole), whole[len(whole)-1])})
 	}
 }
 
@@ -255,23 +235,23 @@ func (d *doctor) queue(ctx context.Context, area string, s *store.Store) {
 	const name, fix = "work", "Mend the cause, which the log has, and start the bot again: it then tries what was put aside."
 	parked, err := s.Parked(ctx)
 	if err != nil {
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the database."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: err.Error(), Fix: "Look at the database."})
 		return
 	}
 	for _, p := range parked {
 		d.tell(Probe{
-			Area: area, Name: name, Status: ProbeFailed, Fix: fix,
+			Area: area, Name: name, Status: commands.ProbeFailed, Fix: fix,
 			Detail: fmt.Sprintf("%s was put aside at %s: %s", p.Key, p.At.UTC().Format(time.RFC3339), p.Why),
 		})
 	}
 	failing, err := s.Failing(ctx)
 	if err != nil {
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: err.Error(), Fix: "Look at the database."})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: err.Error(), Fix: "Look at the database."})
 		return
 	}
 	if len(failing) > 0 {
 		d.tell(Probe{
-			Area: area, Name: name, Status: ProbeFailed, Detail: "keeps failing: " + kinds(failing),
+			Area: area, Name: name, Status: commands.ProbeFailed, Detail: "keeps failing: " + kinds(failing),
 			Fix: "Mend the cause, which the log has: it is tried again every ten minutes.",
 		})
 	}
@@ -282,7 +262,7 @@ func (d *doctor) key() {
 	const area, name = "Database", "audit key"
 	file := d.c.keyFile()
 	bad := func(detail, fix string) {
-		d.tell(Probe{Area: area, Name: name, Status: ProbeFailed, Detail: detail, Fix: fix})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: detail, Fix: fix})
 	}
 	info, err := os.Stat(file)
 	switch {
@@ -291,7 +271,7 @@ func (d *doctor) key() {
 			bad(why(ferr), "Set audit.key_file to a file that this user may make.")
 			return
 		}
-		d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: file + " is made at the first start"})
+		d.tell(Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: file + " is made at the first start"})
 		return
 	case err != nil:
 		bad(why(err), "Let the bot read "+file+".")
@@ -310,5 +290,5 @@ func (d *doctor) key() {
 		bad(file+" holds no signing key", "Put the key back; if it is lost, move the file away and run `bot audit rotate-key`.")
 		return
 	}
-	d.tell(Probe{Area: area, Name: name, Status: ProbeOK, Detail: "signs as " + s.Verifier()})
+	d.tell(Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: "signs as " + s.Verifier()})
 }

@@ -28,26 +28,6 @@ import (
 //   - Credentials that could delete are asked for and dropped at once. Nothing is ever called with them.
 //   - A missing permission comes with the least statement that grants it.
 
-// ProbeStatus is how a probe went.
-type ProbeStatus string
-
-// The statuses of a probe.
-const (
-	ProbeOK      ProbeStatus = "ok"
-	ProbeFailed  ProbeStatus = "failed"
-	ProbeSkipped ProbeStatus = "skipped"
-)
-
-// Probe is one thing that was tried.
-type Probe struct {
-	Source string
-	Name   string
-	Status ProbeStatus
-	Detail string // what was seen
-	Fix    string // one instruction, where it failed
-	Policy string // the least policy statement to add, as JSON
-}
-
 // maxSkew is how far our clock may be from AWS's. AWS itself refuses signatures that are five minutes off, and so does the
 // bot with deletions.
 const maxSkew = 5 * time.Minute
@@ -58,7 +38,7 @@ const samples = 3
 
 // Doctor tries each source and tells what it finds, one probe at a time. A source whose AWS configuration cannot be read
 // keeps no other from being tried.
-func Doctor(ctx context.Context, c Config, tell func(Probe)) {
+func Doctor(ctx context.Context, c Config, tell func(commands.Probe)) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,9 +63,12 @@ func Doctor(ctx context.Context, c Config, tell func(Probe)) {
 	}
 }
 
+// area is what the doctor's report calls a source.
+func (s Source) area() string { return "AWS: " + s.Name }
+
 // unreadable tells of a source whose AWS configuration cannot be read.
-func unreadable(s Source, err error) Probe {
-	p := Probe{Source: s.Name, Name: "configuration", Status: ProbeFailed, Detail: err.Error(), Fix: "Give the profile and Region names that your AWS configuration has."}
+func unreadable(s Source, err error) commands.Probe {
+	p := commands.Probe{Area: s.area(), Name: "configuration", Status: commands.ProbeFailed, Detail: err.Error(), Fix: "Give the profile and Region names that your AWS configuration has."}
 	if _, missing := errors.AsType[*NoProfileError](err); missing {
 		p.Fix = "Add it to ~/.aws/config, or take the entry out."
 	}
@@ -96,7 +79,7 @@ func unreadable(s Source, err error) Probe {
 type probing struct {
 	r         *reach
 	cfg       Config
-	tell      func(Probe)
+	tell      func(commands.Probe)
 	arn       string
 	account   posture.AccountID
 	partition string
@@ -106,15 +89,15 @@ type probing struct {
 }
 
 func (p *probing) ok(name, detail string, args ...any) {
-	p.tell(Probe{Source: p.r.src.Name, Name: name, Status: ProbeOK, Detail: fmt.Sprintf(detail, args...)})
+	p.tell(commands.Probe{Area: p.r.src.area(), Name: name, Status: commands.ProbeOK, Detail: fmt.Sprintf(detail, args...)})
 }
 
 func (p *probing) skip(name, why string) {
-	p.tell(Probe{Source: p.r.src.Name, Name: name, Status: ProbeSkipped, Detail: why})
+	p.tell(commands.Probe{Area: p.r.src.area(), Name: name, Status: commands.ProbeSkipped, Detail: why})
 }
 
 func (p *probing) fail(name, detail, fix, policy string) {
-	p.tell(Probe{Source: p.r.src.Name, Name: name, Status: ProbeFailed, Detail: detail, Fix: fix, Policy: policy})
+	p.tell(commands.Probe{Area: p.r.src.area(), Name: name, Status: commands.ProbeFailed, Detail: detail, Fix: fix, Policy: policy})
 }
 
 // failed tells an error of AWS with its fix; where a permission is missing, with the statement that grants it.

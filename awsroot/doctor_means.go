@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 
+	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
@@ -89,8 +90,8 @@ func (p *probing) quarantine(ctx context.Context) {
 		org = "*"
 	}
 	manager := string(p.manager)
-	p.tell(Probe{
-		Source: p.r.src.Name, Name: "quarantine: attach and detach", Status: ProbeSkipped,
+	p.tell(commands.Probe{
+		Area: p.r.src.area(), Name: "quarantine: attach and detach", Status: commands.ProbeSkipped,
 		Detail: "cannot be tried without changing something; it takes organizations:AttachPolicy and DetachPolicy on arn:" + p.partition +
 			":organizations::" + manager + ":policy/" + org + "/service_control_policy/" + o.Quarantine.PolicyID +
 			" and arn:" + p.partition + ":organizations::" + manager + ":account/" + org + "/*",

@@ -11,34 +11,17 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"github.com/rootcheck-bot/rootcheck/commands"
 )
 
 // This file tries what the bot needs of Slack, before it runs. It posts nothing and opens no socket.
-
-// ProbeStatus is how a probe went.
-type ProbeStatus string
-
-// The statuses of a probe.
-const (
-	ProbeOK      ProbeStatus = "ok"
-	ProbeFailed  ProbeStatus = "failed"
-	ProbeSkipped ProbeStatus = "skipped"
-)
-
-// Probe is one thing that was tried.
-type Probe struct {
-	Name   string
-	Status ProbeStatus
-	Detail string // what was seen
-	Fix    string // one instruction, where it failed
-}
 
 // DoctorConfig is what the doctor tries: tokens, a channel, people and user groups.
 type DoctorConfig struct {
 	BotToken, AppToken, APIURL, Channel string
 	Users                               []string // named in the settings
 	Groups                              []string
-	HTTP                                *http.Client // nil: one with a time-out
 }
 
 // Scope is a right of the bot token and the methods that need it.
@@ -63,12 +46,12 @@ func Scopes() []Scope {
 	}
 }
 
+// area is what the doctor's report calls this edge.
+const area = "Slack"
+
 // Doctor tries the tokens, the scopes, the channel and the people, and tells each result as it comes.
-func Doctor(ctx context.Context, c DoctorConfig, tell func(Probe)) {
-	if c.HTTP == nil {
-		c.HTTP = &http.Client{Timeout: 15 * time.Second}
-	}
-	options := []slack.Option{slack.OptionAppLevelToken(c.AppToken), slack.OptionHTTPClient(c.HTTP)}
+func Doctor(ctx context.Context, c DoctorConfig, tell func(commands.Probe)) {
+	options := []slack.Option{slack.OptionAppLevelToken(c.AppToken), slack.OptionHTTPClient(&http.Client{Timeout: 15 * time.Second})}
 	if c.APIURL != "" {
 		options = append(options, slack.OptionAPIURL(c.APIURL))
 	}
@@ -87,15 +70,21 @@ func Doctor(ctx context.Context, c DoctorConfig, tell func(Probe)) {
 type doctor struct {
 	cfg     DoctorConfig
 	api     *slack.Client
-	tell    func(Probe)
+	tell    func(commands.Probe)
 	granted []string
 }
 
 func (d *doctor) ok(name, detail string, args ...any) {
-	d.tell(Probe{Name: name, Status: ProbeOK, Detail: fmt.Sprintf(detail, args...)})
+	d.tell(commands.Probe{Area: area, Name: name, Status: commands.ProbeOK, Detail: fmt.Sprintf(detail, args...)})
 }
-func (d *doctor) fail(name, detail, fix string) { d.tell(Probe{name, ProbeFailed, detail, fix}) }
-func (d *doctor) skip(name, why string)         { d.tell(Probe{Name: name, Status: ProbeSkipped, Detail: why}) }
+
+func (d *doctor) fail(name, detail, fix string) {
+	d.tell(commands.Probe{Area: area, Name: name, Status: commands.ProbeFailed, Detail: detail, Fix: fix})
+}
+
+func (d *doctor) skip(name, why string) {
+	d.tell(commands.Probe{Area: area, Name: name, Status: commands.ProbeSkipped, Detail: why})
+}
 
 // appToken asks for the address of a socket, once, and does not open it: apps.connections.open has the lowest rate limit.
 func (d *doctor) appToken(ctx context.Context) {

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/rootcheck-bot/rootcheck/app"
+	"github.com/rootcheck-bot/rootcheck/commands"
 )
 
 // Doctor writes what the doctor tried, line by line as it is known, or as one JSON object at the end.
@@ -16,18 +16,18 @@ type Doctor struct {
 	p      palette
 	json   bool
 	area   string
-	probes []app.Probe
-	count  map[app.ProbeStatus]int
+	probes []commands.Probe
+	count  map[commands.ProbeStatus]int
 	errs   error
 }
 
 // NewDoctor begins a report of the doctor.
 func NewDoctor(w io.Writer, colour, asJSON bool) *Doctor {
-	return &Doctor{w: w, p: palette{colour}, json: asJSON, count: map[app.ProbeStatus]int{}}
+	return &Doctor{w: w, p: palette{colour}, json: asJSON, count: map[commands.ProbeStatus]int{}}
 }
 
 // Probe writes one line, with its fix below where it failed.
-func (d *Doctor) Probe(p app.Probe) {
+func (d *Doctor) Probe(p commands.Probe) {
 	d.count[p.Status]++
 	if d.json {
 		d.probes = append(d.probes, p)
@@ -42,11 +42,11 @@ func (d *Doctor) Probe(p app.Probe) {
 	}
 	mark := d.p.green("  ok      ")
 	switch p.Status {
-	case app.ProbeFailed:
+	case commands.ProbeFailed:
 		mark = d.p.red("  FAILED  ")
-	case app.ProbeSkipped:
+	case commands.ProbeSkipped:
 		mark = d.p.dim("  skipped ")
-	case app.ProbeOK:
+	case commands.ProbeOK:
 	}
 	name := clean(p.Name)
 	if p.Detail != "" {
@@ -70,15 +70,15 @@ func (d *Doctor) End() error {
 		e := json.NewEncoder(d.w)
 		e.SetIndent("", "  ")
 		return e.Encode(map[string]any{
-			"ok": d.count[app.ProbeOK], "failed": d.count[app.ProbeFailed], "skipped": d.count[app.ProbeSkipped], "probes": d.probes,
+			"ok": d.count[commands.ProbeOK], "failed": d.count[commands.ProbeFailed], "skipped": d.count[commands.ProbeSkipped], "probes": d.probes,
 		})
 	}
 	d.line("")
-	switch failed := d.count[app.ProbeFailed]; failed {
+	switch failed := d.count[commands.ProbeFailed]; failed {
 	case 0:
-		d.line("%s", d.p.green(fmt.Sprintf("All is well: %d ok, %d skipped.", d.count[app.ProbeOK], d.count[app.ProbeSkipped])))
+		d.line("%s", d.p.green(fmt.Sprintf("All is well: %d ok, %d skipped.", d.count[commands.ProbeOK], d.count[commands.ProbeSkipped])))
 	default:
-		d.line("%s", d.p.red(fmt.Sprintf("%d failed, %d ok, %d skipped. Nothing was changed.", failed, d.count[app.ProbeOK], d.count[app.ProbeSkipped])))
+		d.line("%s", d.p.red(fmt.Sprintf("%d failed, %d ok, %d skipped. Nothing was changed.", failed, d.count[commands.ProbeOK], d.count[commands.ProbeSkipped])))
 	}
 	return d.errs
 }
