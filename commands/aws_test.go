@@ -71,7 +71,7 @@ type inspector struct{ w *world }
 func (i inspector) Sources() []string { return append([]string{"acme"}, i.w.mirrors...) }
 
 func (i inspector) Inventory(_ context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
-	if i.w.isBroken("inventory") {
+	if i.w.isBroken("inventory") || i.w.isBroken("inventory of "+source) {
 		return commands.Organization{}, errDown
 	}
 	var all []posture.Account
@@ -115,6 +115,10 @@ func (i inspector) Inspect(_ context.Context, a posture.Account) posture.Evidenc
 	e.Password = posture.Told(at.password, posture.SourceSummary, now)
 	e.Keys = posture.Told(slices.Clone(at.keys), "ListAccessKeys", now)
 	e.Blocked = posture.Told(at.attached, "ListPoliciesForTarget", now)
+	if !at.signIn.IsZero() {
+		e.SignIn = posture.Told(posture.Use{At: at.signIn}, posture.SourceReport, now)
+		e.KeyUse = posture.Told(posture.Use{}, posture.SourceReport, now)
+	}
 	return e
 }
 

@@ -175,7 +175,7 @@ func (s *Service) reinspect(ctx context.Context, source string, account posture.
 	if e.Account.ID == "" {
 		e.Account = was.Evidence.Account
 	}
-	l := Look{Evidence: e, Findings: onward(was.Findings, posture.Evaluate(e, s.judging(ctx), s.d.Now())), Run: was.Run}
+	l := Look{Evidence: e, Findings: onward(was.Findings, posture.Evaluate(e, s.judging(ctx)(e.Account), s.d.Now())), Run: was.Run}
 	// A run that is under way must not let go of an account that was looked at beside it.
 	switch run, err := s.d.Estate.CurrentRun(ctx); {
 	case err == nil:

@@ -111,7 +111,7 @@ func (s *Service) lookAtAll(ctx context.Context, run Run) (Run, error) {
 // keeper is the sink of the bot's scans: it judges what was seen and saves it.
 type keeper struct {
 	s      *Service
-	policy posture.Policy
+	policy func(posture.Account) posture.Policy
 	last   Run
 	had    map[string]int                        // accounts that were known before, by source
 	seen   map[string]map[posture.AccountID]bool // accounts that this run has looked at already, and whether they count as scanned
@@ -164,7 +164,7 @@ func (k *keeper) count(scanned bool) {
 
 // Looked judges one look and keeps it. The scanner waits while it is saved, which bounds what is in memory.
 func (k *keeper) Looked(ctx context.Context, seen Seen) error {
-	l := Look{Evidence: seen.Evidence, Findings: posture.Evaluate(seen.Evidence, k.policy, k.s.d.Now()), Run: k.run.ID}
+	l := Look{Evidence: seen.Evidence, Findings: posture.Evaluate(seen.Evidence, k.policy(seen.Evidence.Account), k.s.d.Now()), Run: k.run.ID}
 	if a := seen.Evidence.Account; a.Role == posture.RoleManagement {
 		was, err := k.s.d.Estate.Look(ctx, a.Source, a.ID)
 		if err != nil && !errors.Is(err, ErrNotFound) {
@@ -266,43 +266,6 @@ func (k *keeper) interrupted(ctx context.Context) error {
 
 func postureOf(l Look) posture.Posture {
 	return posture.Posture{Account: l.Evidence.Account, At: l.Evidence.At, Via: l.Evidence.Via, Findings: l.Findings}
-}
-
-// judging is the policy of judgement. Activity counts since the evidence that the last digest told of.
-func (s *Service) judging(ctx context.Context) posture.Policy {
-	p := posture.Policy{ActivityWindow: s.cfg.ActivityWindow}
-	since, err := s.toldUntil(ctx)
-	if err != nil {
-		s.d.Log.WarnContext(ctx, "last digest could not be read", "error", err)
-	}
-	p.Since = since
-	return p
-}
-
-// toldUntil is the oldest evidence of activity that the last digest told of, zero before the first. It is read once for
-// each digest.
-func (s *Service) toldUntil(ctx context.Context) (time.Time, error) {
-	at, told, err := s.d.Estate.Marked(ctx, markDigest)
-	if err != nil {
-		return time.Time{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if at.Equal(s.told.digest) {
-		return s.told.until, nil
-	}
-	var until time.Time
-	for f, err := range told {
-		if err != nil {
-			return time.Time{}, err
-		}
-		judged := f.Control == posture.RootActivity && (f.Status == posture.Passed || f.Status == posture.Failed)
-		if judged && (until.IsZero() || f.At.Before(until)) {
-			until = f.At
-		}
-	}
-	s.told.digest, s.told.until = at, until
-	return until, nil
 }
 
 // onward adds the organization's finding to those of a look at its management account, as it was: a look at an account tells

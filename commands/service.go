@@ -86,7 +86,7 @@ type Service struct {
 
 	mu    sync.Mutex
 	paces map[paced]*rate.Limiter
-	told  struct{ digest, until time.Time } // up to when that digest told of activity
+	told  toldUntil
 }
 
 // New checks the configuration and fills in what it leaves open. Its errors name the setting and the fix.

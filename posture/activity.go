@@ -31,6 +31,12 @@ func (e Evidence) judgeActivity(p Policy, now time.Time) verdict {
 	}
 }
 
+// ToldUntil is up to when a finding tells of the root user's activity, and false where it tells nothing. Whoever was told of
+// the finding needs it as the next judgement's [Policy.Since].
+func (f Finding) ToldUntil() (time.Time, bool) {
+	return f.At, f.Control == RootActivity && (f.Status == Passed || f.Status == Failed)
+}
+
 // ofUse is the fact if its source speaks of use. The account summary and the list of keys speak of what exists now: "never"
 // by them would turn a key that was used this morning and deleted at noon into a root user that was not used today.
 func ofUse(f Fact[Use]) Fact[Use] {

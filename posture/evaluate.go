@@ -23,8 +23,8 @@ type Policy struct {
 	// ActivityWindow is how long a use of the root user fails root-activity, whatever was told before. Zero or less is 24
 	// hours.
 	ActivityWindow time.Duration
-	// Since is the age of the oldest activity evidence in the last digest. It is not when the digest was posted: a use
-	// between the two would never be reported. Zero means that there was no digest yet. See [Run.ActivityToldUntil].
+	// Since is the age of the activity evidence in the last digest. It is not when the digest was posted: a use between the
+	// two would never be reported. Zero means that there was no digest yet. See [Finding.ToldUntil].
 	Since time.Time
 }
 

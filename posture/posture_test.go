@@ -129,17 +129,8 @@ func TestARunCountsUp(t *testing.T) {
 	if d := cmp.Diff(map[posture.Severity]int{posture.Critical: 1, posture.High: 1, posture.Medium: 1}, run.Severities); d != "" {
 		t.Error(d)
 	}
-	units := map[string]posture.Unit{
-		"/core":     {Accounts: 1, Scanned: 1, Failing: 1, Critical: 1},
-		"/web/prod": {Accounts: 1, Scanned: 1},
-		"/web/test": {Accounts: 1, Scanned: 1},
-		"":          {Accounts: 3, Scanned: 1, Failing: 1, High: 1},
-	}
-	if d := cmp.Diff(units, run.Units); d != "" {
-		t.Error(d)
-	}
-	if run.Failing() != 3 || !run.ActivityToldUntil().Equal(noon().Add(-5*time.Hour)) {
-		t.Errorf("%d failing, activity told until %v", run.Failing(), run.ActivityToldUntil())
+	if run.Failing() != 3 {
+		t.Errorf("%d failing", run.Failing())
 	}
 }
 
@@ -161,9 +152,14 @@ func TestAUseBetweenTheReportAndItsDigestIsToldByTheNext(t *testing.T) {
 			KeyUse: posture.Told(posture.Use{}, posture.SourceReport, report),
 		}
 	}
-	run := posture.Run{Started: first}
-	run.Add(posture.Judge(evidence(first.Add(-3*time.Hour), time.Time{}), posture.Policy{}, first))
-	next := posture.Judge(evidence(noon().Add(-time.Hour), first.Add(-time.Hour)), posture.Policy{Since: run.ActivityToldUntil()}, noon())
+	told := posture.Judge(evidence(first.Add(-3*time.Hour), time.Time{}), posture.Policy{}, first)
+	var since time.Time
+	for _, f := range told.Findings {
+		if at, tells := f.ToldUntil(); tells {
+			since = at
+		}
+	}
+	next := posture.Judge(evidence(noon().Add(-time.Hour), first.Add(-time.Hour)), posture.Policy{Since: since}, noon())
 	if f, _ := next.Finding(posture.RootActivity); f.Status != posture.Failed {
 		t.Errorf("%s: %s", f.Status, f.Reason)
 	}

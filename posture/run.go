@@ -10,19 +10,15 @@ import (
 // Run is one evaluation of everything, counted up while accounts come in, so that its size does not grow with them. Its
 // zero value is an empty run. It is not safe for concurrent use.
 type Run struct {
-	Started time.Time `json:"started"`
-	Ended   time.Time `json:"ended,omitzero"` // zero while the run is on
+	Started time.Time
+	Ended   time.Time // zero while the run is on
 	// Expected is how many accounts the inventory named. Accounts that never came in count as not scanned yet.
-	Expected   int               `json:"expected"`
-	Added      int               `json:"added"`
-	Scanned    int               `json:"scanned"`
-	NotScanned map[Reason]int    `json:"not_scanned,omitempty"` // accounts that came in and could not be judged, by reason
-	Controls   map[Control]Tally `json:"controls,omitempty"`
-	Severities map[Severity]int  `json:"severities,omitempty"` // failed findings
-	Units      map[string]Unit   `json:"units,omitempty"`      // by the path of the organizational unit; "" where there is none
-	Grades     map[Grade]int     `json:"grades,omitempty"`
-	// ActivityUntil is the oldest evidence of activity that was judged; see [Run.ActivityToldUntil].
-	ActivityUntil time.Time `json:"activity_until,omitzero"`
+	Expected   int
+	Added      int
+	Scanned    int
+	NotScanned map[Reason]int // accounts that came in and could not be judged, by reason
+	Controls   map[Control]Tally
+	Severities map[Severity]int // failed findings
 }
 
 // Tally counts the findings of one control by status.
@@ -33,45 +29,14 @@ type Tally struct {
 	NotAvailable  int `json:"not_available"`
 }
 
-// Unit counts the accounts of one organizational unit. The units below it count for themselves.
-type Unit struct {
-	Accounts int `json:"accounts"`
-	Scanned  int `json:"scanned"`
-	Failing  int `json:"failing"` // accounts with at least one failed finding
-	Critical int `json:"critical"`
-	High     int `json:"high"`
-}
-
 // Add counts one account. Adding an account twice counts it twice: the caller knows which accounts it has seen.
 func (r *Run) Add(p Posture) {
 	r.Added++
-	unit := r.Units[p.Account.Unit]
-	unit.Accounts++
-	reason, scanned := p.Scanned()
-	if scanned {
+	if reason, scanned := p.Scanned(); scanned {
 		r.Scanned++
-		unit.Scanned++
 	} else {
 		r.NotScanned = count(r.NotScanned, reason)
 	}
-	failing := p.Failing()
-	if len(failing) > 0 {
-		unit.Failing++
-	}
-	for _, f := range failing {
-		switch f.Severity {
-		case Critical:
-			unit.Critical++
-		case High:
-			unit.High++
-		case Medium, Low, Informational:
-		}
-	}
-	if r.Units == nil {
-		r.Units = map[string]Unit{}
-	}
-	r.Units[p.Account.Unit] = unit
-	r.Grades = count(r.Grades, p.Grade())
 	for _, f := range p.Findings {
 		r.AddFinding(f)
 	}
@@ -97,25 +62,12 @@ func (r *Run) AddFinding(f Finding) {
 		t.NotAvailable++
 	}
 	r.Controls[f.Control] = t
-	told := f.Control == RootActivity && (f.Status == Passed || f.Status == Failed)
-	if told && (r.ActivityUntil.IsZero() || f.At.Before(r.ActivityUntil)) {
-		r.ActivityUntil = f.At
-	}
-}
-
-// ActivityToldUntil is what the next digest's [Policy] needs as Since: up to when the evidence of this run tells of
-// activity. It is the run's start where no activity was judged.
-func (r *Run) ActivityToldUntil() time.Time {
-	if r.ActivityUntil.IsZero() {
-		return r.Started
-	}
-	return r.ActivityUntil
 }
 
 // Missed is why accounts are missing from the scanned ones, most frequent first.
 type Missed struct {
-	Reason   Reason `json:"reason"`
-	Accounts int    `json:"accounts"`
+	Reason   Reason
+	Accounts int
 }
 
 // Missing tells why accounts were not scanned, the most frequent reason first. Those of the inventory that never came in
