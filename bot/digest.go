@@ -396,14 +396,13 @@ func digestThread(v voice, d commands.Digest, shown int) []message {
 		lines = append(lines, strings.Replace(rowLine(v, r, shortName), "\n", " · ", 1))
 	}
 	parts := chunk(lines, threadRoom)
-	if len(parts) > threadParts {
-		left := 0
-		for _, p := range parts[threadParts:] {
-			left += strings.Count(p, "\n") + 1
-		}
-		parts = append(parts[:threadParts:threadParts], v.say("digest.rest", arg{"Count": max(left, d.FailingAll-len(d.Failing))}))
-	} else if n := d.FailingAll - len(d.Failing); n > 0 {
-		parts = append(parts, v.say("digest.rest", arg{"Count": n}))
+	rest := max(0, d.FailingAll-len(d.Failing)) // of the unread ones the line above them counts all
+	for len(parts) > threadParts {
+		rest += strings.Count(parts[len(parts)-1], "\n") + 1
+		parts = parts[:len(parts)-1]
+	}
+	if rest > 0 {
+		parts = append(parts, v.say("digest.rest", arg{"Count": rest}))
 	}
 	var messages []message
 	for _, p := range parts {
