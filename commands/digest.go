@@ -171,7 +171,7 @@ func (s *Service) requestsOf(ctx context.Context, d *Digest) error {
 		}
 	}
 	slices.SortStableFunc(d.Pending, func(a, b remediation.Request) int { return a.Deadline.Compare(b.Deadline) })
-	slices.SortStableFunc(d.Watching, func(a, b remediation.Request) int { return int(a.Remaining() - b.Remaining()) })
+	slices.SortStableFunc(d.Watching, func(a, b remediation.Request) int { return cmp.Compare(a.Remaining(), b.Remaining()) })
 	since := d.Since
 	if since.IsZero() {
 		since = d.At.Add(-emergencySpan)
