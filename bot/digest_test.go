@@ -24,10 +24,11 @@ func TestADigestCountsEachFailingAccountThatItHasNoRoomFor(t *testing.T) {
 				d.Failing = append(d.Failing, r)
 			}
 			head, thread := digest(v, d)
-			said := spoken(head.Blocks)
+			parts := []string{spoken(head.Blocks)}
 			for _, m := range thread {
-				said += "\n" + spoken(m.Blocks)
+				parts = append(parts, spoken(m.Blocks))
 			}
+			said := strings.Join(parts, "\n")
 			named := 0
 			for _, r := range d.Failing {
 				if strings.Contains(said, string(r.Account.ID)) {
