@@ -187,8 +187,15 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 		return fmt.Errorf("read the owners: %w", err)
 	}
 	for _, o := range owners {
-		if o.Stage == OwnerTold || o.Stage == OwnerAnswered || o.Claim != "" {
+		if o.Stage != OwnerTold && o.Stage != OwnerAnswered && o.Claim == "" {
+			continue
+		}
+		_, err = s.d.Estate.Look(ctx, o.Source, o.Account)
+		switch {
+		case err == nil:
 			d.Waiting = append(d.Waiting, o)
+		case !errors.Is(err, ErrNotFound): // Nobody waits for the owner of an account that has left.
+			return fmt.Errorf("read account %s: %w", o.Account, err)
 		}
 	}
 	if d.Paused, err = s.d.Ledger.Switch(ctx); err != nil {

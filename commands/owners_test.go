@@ -114,6 +114,12 @@ func TestAnOwnerIsRemindedAndThenTheChannelIsTold(t *testing.T) {
 	if err != nil || len(d.Waiting) != 1 {
 		t.Errorf("the digest waits for %v, %v", d.Waiting, err)
 	}
+	w.at(func() { delete(w.accounts, member) })
+	w.scan()
+	w.scan() // believed
+	if d, err = w.s.Digest(t.Context(), w.now()); err != nil || len(d.Waiting) != 0 {
+		t.Errorf("the digest waits for the owner of an account that has left: %v, %v", d.Waiting, err)
+	}
 }
 
 func TestAnOwnerRegistersMFAAndPressesDone(t *testing.T) {
