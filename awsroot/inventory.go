@@ -65,7 +65,9 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	} else {
 		org.Centralized = r.centralized(ctx, a.cfg.Now)
 	}
-	r.remember(org.Centralized)
+	if ctx.Err() == nil {
+		r.remember(org.Centralized)
+	}
 	err := r.turn(pages, func(acc orgtypes.Account) error { return yield(r.account(acc, &org)) })
 	if err == nil {
 		r.inventoried(org.Management, time.Time{})

@@ -1,6 +1,7 @@
 package awsroot_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/awsroot"
 	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
 	"github.com/rootcheck-bot/rootcheck/sim/awssim"
 )
 
@@ -157,6 +159,19 @@ func TestTheOlderStatusIsReadWhereThereIsNoState(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAnInventoryThatIsCalledOffForgetsNothingOfTheOrganization(t *testing.T) {
+	r := newRig(t, nil)
+	payments := r.inventory(t, "acme")[awssim.PaymentsAccount]
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.auditor.Inventory(ctx, "acme", func(posture.Account) error { return nil }); err == nil {
+		t.Fatal("it did not break off")
+	}
+	if w := r.auditor.Ways(t.Context(), payments); w.Delete != remediation.MeansOrganization {
+		t.Errorf("the way of a deletion is shut: %s", w.WhyDelete)
 	}
 }
 
