@@ -230,7 +230,7 @@ func (k *checking) Looked(_ context.Context, seen commands.Seen) error {
 			k.out.Untold++
 		}
 	}
-	return k.out.Rows.add(rowOf(p, seen.Evidence))
+	return k.out.Rows.add(rowOf(p, seen.Evidence), p.Standing())
 }
 
 // Ended judges the inventory and the organization.

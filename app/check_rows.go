@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -121,11 +120,10 @@ type Rows struct {
 	sorted bool
 }
 
-// entry is where a row lies, with what rows are ordered by.
+// entry is where a row lies, with its place in the order.
 type entry struct {
 	at, length int64
-	rank       int32
-	label      string
+	place      posture.Standing
 }
 
 func newRows() *Rows {
@@ -139,7 +137,7 @@ func newRows() *Rows {
 	return r
 }
 
-func (r *Rows) add(row Row) error {
+func (r *Rows) add(row Row, place posture.Standing) error {
 	b, err := json.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("keep the row of %s: %w", row.ID, err)
@@ -151,22 +149,10 @@ func (r *Rows) add(row Row) error {
 	} else {
 		r.memory = append(r.memory, b...)
 	}
-	r.index = append(r.index, entry{at: r.size, length: int64(len(b)), rank: rank(row), label: strings.ToLower(row.Label()) + " " + row.Source + " " + string(row.ID)})
+	r.index = append(r.index, entry{at: r.size, length: int64(len(b)), place: place})
 	r.size += int64(len(b))
 	r.sorted = false
 	return nil
-}
-
-// rank orders rows: by grade, then by the worst failed finding, then by how many fail.
-func rank(row Row) int32 {
-	worst, failing := 9, 0
-	for _, f := range row.Findings {
-		if f.Status == posture.Failed {
-			worst = min(worst, f.Severity.Rank())
-			failing++
-		}
-	}
-	return int32(row.Grade.Rank()*1000 + worst*50 + 49 - min(failing, 49)) //nolint:gosec // Ranks are small.
 }
 
 // Len is how many rows there are.
@@ -176,9 +162,7 @@ func (r *Rows) Len() int { return len(r.index) }
 func (r *Rows) All() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		if !r.sorted {
-			slices.SortFunc(r.index, func(a, b entry) int {
-				return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.label, b.label))
-			})
+			slices.SortFunc(r.index, func(a, b entry) int { return a.place.Compare(b.place) })
 			r.sorted = true
 		}
 		if r.file != nil {
