@@ -111,12 +111,8 @@ func (p Posture) Scanned() (Reason, bool) {
 	return ReasonUnknown, true
 }
 
-// Compare orders postures worst first: by grade, then by the worst finding, then by how many fail, then by name and id, so
-// that the order is the same each time.
-func (p Posture) Compare(o Posture) int { return p.Standing().Compare(o.Standing()) }
-
-// Standing is the place of a posture in the order of [Posture.Compare], without the posture: a list of thousands is sorted
-// by it without holding what they are made of.
+// Standing is the place of a posture among others, without the posture: a list of thousands is sorted by it without holding
+// what they are made of.
 type Standing struct {
 	Source  string
 	Account AccountID
@@ -138,7 +134,8 @@ func (p Posture) Standing() Standing {
 	return s
 }
 
-// Compare is [Posture.Compare] of the postures behind.
+// Compare orders standings worst first: by grade, then by the worst finding, then by how many fail, then by name and id, so
+// that the order is the same each time.
 func (s Standing) Compare(o Standing) int {
 	return cmp.Or(
 		cmp.Compare(s.grade, o.grade),

@@ -65,13 +65,13 @@ func TestTheWorstComesFirst(t *testing.T) {
 	}
 	shuffled := slices.Clone(inOrder)
 	slices.Reverse(shuffled)
-	slices.SortFunc(shuffled, posture.Posture.Compare)
+	slices.SortFunc(shuffled, func(a, b posture.Posture) int { return a.Standing().Compare(b.Standing()) })
 	if d := cmp.Diff(inOrder, shuffled); d != "" {
 		t.Error(d)
 	}
 	for i := range inOrder[1:] {
-		if a, b := inOrder[i], inOrder[i+1]; a.Compare(b) >= 0 || b.Compare(a) <= 0 || a.Standing().Compare(b.Standing()) >= 0 {
-			t.Errorf("%s and %s have no order", a.Account.Name, b.Account.Name)
+		if a, b := inOrder[i].Standing(), inOrder[i+1].Standing(); a.Compare(b) >= 0 || b.Compare(a) <= 0 {
+			t.Errorf("%s and %s have no order", inOrder[i].Account.Name, inOrder[i+1].Account.Name)
 		}
 	}
 }
