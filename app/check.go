@@ -25,7 +25,7 @@ import (
 // CheckOptions say what one check looks at. Only Now is required.
 type CheckOptions struct {
 	Sources  []string // names of `aws` entries; empty: all
-	Accounts []string // ids, names or aliases; empty: all
+	Accounts []string // as [commands.AnswersTo] knows them, in any case; empty: all
 	Now      func() time.Time
 	Log      *slog.Logger
 	Version  string
@@ -204,7 +204,7 @@ func (k *checking) wanted(a posture.Account) bool {
 	}
 	wanted := false
 	for _, w := range k.o.Accounts {
-		if w == string(a.ID) || strings.EqualFold(w, a.Name) || (a.Alias != "" && strings.EqualFold(w, a.Alias)) {
+		if commands.AnswersTo(a, strings.ToLower(w)) {
 			wanted, k.met[w] = true, true
 		}
 	}

@@ -20,6 +20,7 @@ import (
 type estate struct {
 	n       int
 	source  string
+	named   string // the first account's name; empty: account-0
 	listing error
 	look    func(a posture.Account, time int) posture.Evidence
 
@@ -33,8 +34,12 @@ func (e *estate) Sources() []string { return []string{e.source} }
 
 func (e *estate) Inventory(_ context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
 	for i := range e.n {
+		name := fmt.Sprintf("account-%d", i)
+		if i == 0 && e.named != "" {
+			name = e.named
+		}
 		a := posture.Account{
-			ID: posture.AccountID(fmt.Sprintf("%012d", i+1)), Source: source, Name: fmt.Sprintf("account-%d", i), State: posture.StateActive,
+			ID: posture.AccountID(fmt.Sprintf("%012d", i+1)), Source: source, Name: name, State: posture.StateActive,
 			Role: posture.RoleStandalone,
 		}
 		if err := yield(a); err != nil {
@@ -333,5 +338,19 @@ func TestAnEntryThatIsAskedForTwiceIsLookedAtOnce(t *testing.T) {
 	}
 	if found.Run.Total() != 2 || found.Rows.Len() != 2 {
 		t.Errorf("%s, %d rows", found.Run.Coverage(), found.Rows.Len())
+	}
+}
+
+func TestTheWordsOfACheckAreThoseOfTheBot(t *testing.T) {
+	t.Parallel()
+	e := &estate{n: 3, named: "999999999999", look: func(a posture.Account, _ int) posture.Evidence { return sound(a) }}
+	found, err := check(t, e, func(o *app.CheckOptions) {
+		o.Accounts = []string{"0000-0000-0002", "ACCOUNT-2", "999999999999", "", "999999999999"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"999999999999", ""}; !slices.Equal(found.Unmatched, want) || found.Rows.Len() != 2 || found.Status() != app.SomeUnread {
+		t.Errorf("not found is %q, want %q; %d rows, status %d", found.Unmatched, want, found.Rows.Len(), found.Status())
 	}
 }

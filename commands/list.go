@@ -217,10 +217,10 @@ func (e *estate) row(l Look) Row {
 // fullName names one account of one `aws` entry, also where several entries list it.
 func fullName(a posture.Account) string { return a.Source + "/" + string(a.ID) }
 
-// answersTo reports whether a word, in lower case, names the account: its id, with or without hyphens, its name, its alias,
+// AnswersTo reports whether a word, in lower case, names the account: its id, with or without hyphens, its name, its alias,
 // or one of them behind its `aws` entry and a slash. Twelve digits are an id and nothing else: anybody may name an account like
 // the id of another.
-func answersTo(a posture.Account, word string) bool {
+func AnswersTo(a posture.Account, word string) bool {
 	if word == "" {
 		return false
 	}
@@ -240,14 +240,14 @@ func answersTo(a posture.Account, word string) bool {
 // choices is how many accounts a refusal names that a word may mean.
 const choices = 5
 
-// one finds exactly one account by what [answersTo] knows. Its refusal names the nearest word, or the accounts that the
+// one finds exactly one account by what [AnswersTo] knows. Its refusal names the nearest word, or the accounts that the
 // word may mean.
 func (s *Service) one(ctx context.Context, word string) (Look, error) {
 	word = strings.ToLower(strings.Join(strings.Fields(word), " "))
 	var found []Look
 	var names []string
 	err := s.d.Estate.Each(ctx, func(l Look) error {
-		if answersTo(l.Evidence.Account, word) {
+		if AnswersTo(l.Evidence.Account, word) {
 			found = append(found, l)
 		}
 		names = append(names, l.Evidence.Account.Names()...)
