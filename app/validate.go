@@ -13,7 +13,7 @@ import (
 	"github.com/rootcheck-bot/rootcheck/scheduler"
 )
 
-// shapes are the forms that ids have. They catch a name where an id belongs; whether the id exists is doctor's to ask.
+// shape is the form of an id. It catches a name where an id belongs; whether the id exists is doctor's to ask.
 type shape struct{ pattern, want string }
 
 func slackUser() shape { return shape{`^[UW][A-Z0-9]{2,}$`, "a Slack user id such as U024BE7LH"} }

@@ -255,6 +255,7 @@ func BenchmarkScanUnderALimit(b *testing.B) {
 				if seen != len(accounts)-unseeable {
 					b.Errorf("%d of %d accounts were seen", seen, len(accounts))
 				}
+				// A twentieth more in one second: calls that left evenly may arrive together at a busy machine.
 				if ratio > 1.15*slackOfCI || float64(most) > (rate*1.01+2)*1.05 {
 					b.Errorf("%.2f times the ideal, %d in one second", ratio, most)
 				}

@@ -71,6 +71,7 @@ func TestAStormLosesNoAccountAndPassesNone(t *testing.T) {
 			}
 			calls, most := asked(org), busiest(org)
 			t.Logf("%v for %d accounts; looks that they took: %v; calls to AssumeRoot: %d, in the busiest second %d", took.Round(time.Second), accounts, passes, sum(calls), most)
+			// They left evenly enough, which awsroot proves by a clock of its own. Here a busy machine may bring them together.
 			if float64(most) > (rate*1.01+2)*1.05 && set > 0 {
 				t.Errorf("%d calls to AssumeRoot in one second", most)
 			}
