@@ -97,7 +97,7 @@ func (b *Bot) stored(ctx context.Context, p place) (commands.Preview, error) {
 	pre := commands.Preview{View: view}
 	for _, k := range view.Keys {
 		if keyHandle(k.Key) == p.What {
-			pre.Key, pre.Present, pre.Request, pre.Means = k.Key, true, k.Open, k.Deactivate
+			pre.Key, pre.Present, pre.Request, pre.Means, pre.InUse = k.Key, true, k.Open, k.Deactivate, k.InUse
 		}
 	}
 	return pre, nil

@@ -59,6 +59,7 @@ type Looking interface {
 type Drawing interface {
 	View(ctx context.Context, source string, account posture.AccountID) (commands.AccountView, error)
 	Request(ctx context.Context, id remediation.RequestID) (remediation.Request, error)
+	Ring(ctx context.Context, r remediation.Request) (commands.Ring, error)
 	SignedHead(ctx context.Context) (string, error)
 	Digest(ctx context.Context, at time.Time) (commands.Digest, error)
 	DrawDigest(ctx context.Context, occurrence string) (commands.Digest, error)

@@ -27,6 +27,7 @@ type verbs struct {
 	slow     time.Duration // of Confirm
 	unsigned error         // of SignedHead
 	unread   error         // of View
+	ring     func() commands.Ring
 }
 
 func key() posture.Key {
@@ -160,6 +161,17 @@ func (v *verbs) Request(_ context.Context, id remediation.RequestID) (remediatio
 		return remediation.Request{}, commands.ErrNotFound
 	}
 	return *v.request, nil
+}
+
+// Ring calls ben, where nothing else is said.
+func (v *verbs) Ring(context.Context, remediation.Request) (commands.Ring, error) {
+	v.mu.Lock()
+	f := v.ring
+	v.mu.Unlock()
+	if f != nil {
+		return f(), nil
+	}
+	return commands.Ring{Open: true, Users: []string{ben}}, nil
 }
 
 func (v *verbs) Digest(context.Context, time.Time) (commands.Digest, error) {

@@ -234,6 +234,7 @@ func answers(v voice, name string) []drawn {
 		ofMessage("keys", keys(v, views)), ofMessage("status", status(v, s)), ofMessage("requests", requests(v, reqs, true)), ofMessage("audit", trail(v, leaves)),
 		ofMessage("help", help(v)), ofMessage("guide", guide(v, "")), ofMessage("alarm", alarm(v, account(name, remediation.MeansOrganization), request(remediation.Reactivated, remediation.MeansOrganization), remediation.NoteDetached)),
 		drawn{Name: "home", Surface: slacksim.SurfaceHome, Blocks: tab.Blocks.BlockSet})
+	all = append(all, lines(v, name)...)
 	for _, t := range topics {
 		all = append(all, ofMessage("guide "+t, guide(v, t)))
 	}
@@ -244,6 +245,28 @@ func answers(v voice, name string) []drawn {
 		w := commands.Work{Notice: k, By: ben, User: olive, Source: "acme", Account: "222222222222", Reason: name, Count: 3, What: "acme", Accounts: []commands.Place{{Source: name, Account: "222222222222"}}}
 		all = append(all, ofMessage("notice "+string(k), channelNotice(v, w, nil)))
 	}
+	return all
+}
+
+// lines draws the lines in a thread that call those who may confirm a step.
+func lines(v voice, name string) []drawn {
+	var all []drawn
+	line := func(s remediation.State, n remediation.Note, change func(*remediation.Request), g commands.Ring) {
+		r := request(s, remediation.MeansOrganization)
+		r.Reason = name
+		if change != nil {
+			change(&r)
+		}
+		called := calls(v, labelled(theAccount(name)), r, g)
+		all = append(all, ofMessage("line "+string(n)+", "+itoa(len(all)+1), newMessage(v, newMessageOf([]string{told(v, r, n), called}))))
+	}
+	two := commands.Ring{Open: true, Users: []string{ben, olive}}
+	line(remediation.Requested, remediation.NoteRequested, nil, two)
+	line(remediation.ReactivateRequested, remediation.NoteReactivateAsk, nil, commands.Ring{Open: true, Users: []string{ben}})
+	line(remediation.LiftRequested, remediation.NoteLiftAsked, func(r *remediation.Request) { r.Policy.DryRun = true }, two)
+	line(remediation.DeleteRequested, remediation.NoteDeleteAsked, func(r *remediation.Request) { r.Policy.DeleteApprovals = 2 },
+		commands.Ring{Open: true, Groups: []string{"S0APPROVERS"}, Users: slices.Repeat([]string{ben}, 9), More: 31})
+	line(remediation.Requested, remediation.NoteRequested, nil, commands.Ring{Open: true})
 	return all
 }
 
@@ -326,7 +349,7 @@ func TestEverythingShownStaysWithinSlacksLimits(t *testing.T) {
 
 func TestNothingFromOutsidePingsOrFormats(t *testing.T) {
 	for lang, v := range voices(t) {
-		v.names = map[string]string{olive: hostile()}
+		v.names = map[string]string{olive: hostile(), ana: hostile()}
 		for _, d := range everything(v, hostile()) {
 			said := string(encode(t, d))
 			for _, bad := range []string{"<!channel", "<!here", "<!everyone", ":tada:", "*b*", "`c`", "~s~", "\u202e", "\u200b", "<https://x.y", " @here", " #general"} {

@@ -32,7 +32,7 @@ func TestALineThatComesLateTellsOfItsOwnStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range r.messages(room) {
-		if m.ThreadTS != "" && (!strings.Contains(m.Text, "<@"+ana+">") || !strings.Contains(m.Text, "a role does it now")) {
+		if m.ThreadTS != "" && (!strings.Contains(m.Text, "Ana Silva") || len(m.Pings) > 0 || !strings.Contains(m.Text, "a role does it now")) {
 			t.Errorf("the first line says %s", m.Text)
 		}
 	}

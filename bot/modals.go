@@ -112,16 +112,24 @@ func consequence(v voice, act remediation.Act, m remediation.Means) string {
 	return v.say("consequence." + string(act) + "." + string(m))
 }
 
-// affects says what else the step touches: the other keys and the console under a block, the other requests of an undo.
+// affects says what the step touches: who uses the key, the other keys and the console under a block, the other requests of
+// an undo.
 func (f form) affects(act remediation.Act) string {
 	var lines []string
+	if act == remediation.ActDeactivate && f.preview.InUse {
+		lines = append(lines, f.v.say("affects.in_use", arg{"Used": f.v.ago(f.key().LastUsed)}))
+	}
 	if act == remediation.ActDeactivate && f.means() == remediation.MeansOrganization {
 		lines = append(lines, f.v.say("affects.block"))
 	}
 	if len(f.preview.Affects) > 0 && act != remediation.ActDelete {
 		var names []string
 		for _, k := range f.preview.Affects {
-			names = append(names, keyName(f.v, k))
+			name := keyName(f.v, k)
+			if !k.LastUsed.IsZero() {
+				name += " (" + f.v.say("keys.used", arg{"Used": f.v.ago(k.LastUsed)}) + ")"
+			}
+			names = append(names, name)
 		}
 		lines = append(lines, f.v.say("affects.keys", arg{"Keys": f.v.list(names)}))
 	}

@@ -154,66 +154,6 @@ func (b *Bot) card(ctx context.Context, p place, post bool) (commands.MessageRef
 	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", b.cardIn(ctx, b.voice(""), a), post)
 }
 
-// tell writes a line in the card's thread, and brings the owner's message up to date.
-func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error {
-	r, err := b.verbs.Request(ctx, w.Request)
-	if err != nil {
-		return fmt.Errorf("read request %s: %w", w.Request, err)
-	}
-	p := place{Source: r.Source, Account: r.Account}
-	ref, _, err := b.where(ctx, cardKey(p))
-	if errors.Is(err, commands.ErrNotFound) {
-		ref, err = b.card(ctx, p, true)
-	}
-	if err != nil {
-		return fmt.Errorf("find the card of %s: %w", p.Account, err)
-	}
-	if ref.TS == "" {
-		return nil
-	}
-	v := b.voice("")
-	lines := []string{told(v, then(w, r), w.Note)}
-	if w.Note == remediation.NoteDeleted {
-		head, err := b.verbs.SignedHead(ctx)
-		if err != nil {
-			return fmt.Errorf("tell of a deletion with the audit log's head: %w", err)
-		}
-		lines = append(lines, v.say("digest.head_whole", arg{"Head": headCode(head)}))
-	}
-	m := newMessage(v, []slack.Block{para(strings.Join(lines, "\n"))})
-	if _, err := b.show(ctx, l.Key, ref.Channel, ref.TS, m, true); err != nil {
-		return err
-	}
-	return b.refreshKeyDM(ctx, r)
-}
-
-// then is the request as the step that is told of left it. Later steps have lines of their own.
-func then(w commands.Work, now remediation.Request) remediation.Request {
-	if w.Then == nil || w.Then.ID != now.ID {
-		return now
-	}
-	return *w.Then
-}
-
-// told is the line of a note, with who asked for what, or who confirmed.
-func told(v voice, r remediation.Request, n remediation.Note) string {
-	what := map[remediation.Note]string{
-		remediation.NoteRequested: "want.deactivate." + string(r.Means), remediation.NoteDeleteAsked: "want.delete",
-		remediation.NoteReactivateAsk: "want.reactivate." + string(r.Means), remediation.NoteLiftAsked: "want.lift",
-	}
-	if id, ok := what[n]; ok {
-		return v.say("tell.asked", arg{"By": user(r.Requester.User), "What": v.say(id), "Reason": quote(r.Reason)})
-	}
-	if n == remediation.NoteFoundInactive && r.Present().Act == "" {
-		return taken(v, r, r.Present()) + " " + note(v, r, n)
-	}
-	if n == remediation.NoteConfirmed && len(r.Approvals) > 0 {
-		last := r.Approvals[len(r.Approvals)-1]
-		return v.say("story.confirmed", arg{"By": user(last.By.User), "When": v.when(last.At)})
-	}
-	return note(v, r, n)
-}
-
 // alarm writes a message of its own, with the way to the account.
 func (b *Bot) alarm(ctx context.Context, l commands.Lease, w commands.Work) error {
 	r, err := b.verbs.Request(ctx, w.Request)
@@ -383,11 +323,16 @@ func (b *Bot) named(ctx context.Context, places []commands.Place) []string {
 	for _, p := range firsts(places, 10) {
 		s := accountName(p.Account)
 		if a, err := b.verbs.View(ctx, p.Source, p.Account); err == nil {
-			s = "*" + outside(a.Look.Evidence.Account.Label(), shortName).mrkdwn() + "* " + s
+			s = labelled(a.Look.Evidence.Account)
 		}
 		lines = append(lines, s)
 	}
 	return lines
+}
+
+// labelled is an account's name with its id.
+func labelled(a posture.Account) string {
+	return "*" + outside(a.Label(), shortName).mrkdwn() + "* " + accountName(a.ID)
 }
 
 func channelNotice(v voice, w commands.Work, accounts []string) message {

@@ -37,6 +37,7 @@ type rig struct {
 	ws    *slacksim.Workspace
 	verbs *verbs
 	store *store
+	space *bot.Workspace
 	bot   *bot.Bot
 	work  map[string]commands.Handler
 	ended chan error
@@ -44,6 +45,12 @@ type rig struct {
 }
 
 func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
+	t.Helper()
+	return newRigIn(t, "en", edit)
+}
+
+// newRigIn is a rig whose channel reads a language.
+func newRigIn(t *testing.T, locale string, edit func(*slacksim.Config)) *rig {
 	t.Helper()
 	cfg := slacksim.Config{Now: time.Now, Seed: 1, DisableRateLimits: true}
 	if edit != nil {
@@ -59,13 +66,13 @@ func newRig(t *testing.T, edit func(*slacksim.Config)) *rig {
 	hc := &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}
 	var ids atomic.Int64
 	space, err := bot.Connect(t.Context(), bot.Config{
-		BotToken: "xoxb-demo", AppToken: "xapp-demo", APIURL: srv.URL + "/slack/api", Channel: room, Stagger: time.Millisecond,
+		BotToken: "xoxb-demo", AppToken: "xapp-demo", APIURL: srv.URL + "/slack/api", Channel: room, Stagger: time.Millisecond, Locale: locale,
 		HTTP: hc, Now: time.Now, NewID: func() string { return fmt.Sprintf("t-%d", ids.Add(1)) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, ws: ws, verbs: &verbs{now: time.Now, owner: commands.Owner{Source: "acme", Account: account, User: kim, How: commands.OwnerByTag, Stage: commands.OwnerTold, Told: 1}}, store: newStore()}
+	r := &rig{T: t, ws: ws, verbs: &verbs{now: time.Now, owner: commands.Owner{Source: "acme", Account: account, User: kim, How: commands.OwnerByTag, Stage: commands.OwnerTold, Told: 1}}, store: newStore(), space: space}
 	r.bot, err = bot.New(space, r.verbs, r.store, r.store)
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +124,7 @@ type message struct {
 	Text        string
 	ThreadTS    string `json:"thread_ts"`
 	EphemeralTo string `json:"ephemeral_to"`
+	Pings       []string
 	Blocks      []block
 }
 

@@ -352,7 +352,7 @@ func (s *Service) fill(ctx context.Context, a Actor, p *Preview, key string) err
 			}
 		}
 	}
-	p.InUse = !p.Key.LastUsed.IsZero() && s.d.Now().Sub(p.Key.LastUsed) < probe.Policy.Guard
+	p.InUse = s.inUse(p.Key, p.Request)
 	return nil
 }
 

@@ -53,22 +53,28 @@ func (s *Service) person(ctx context.Context, a Actor) (Person, *Refusal) {
 // live asks whether a user is a live person of our own workspace.
 func (s *Service) live(ctx context.Context, user string) (Person, *Refusal) {
 	p, err := s.d.Directory.Person(ctx, user)
-	switch {
-	case err != nil:
+	if err != nil {
 		s.d.Log.WarnContext(ctx, "directory did not answer", "user", user, "error", err)
 		return p, &Refusal{Code: WhoUnknown}
-	case p.User != user:
-		return p, &Refusal{Code: WhoUnknown}
-	case p.Outside, p.Team != s.cfg.Team:
-		return p, &Refusal{Code: IsOutside}
-	case p.Deleted:
-		return p, &Refusal{Code: IsDeactivated}
-	case p.Bot:
-		return p, &Refusal{Code: IsBot}
-	case p.Guest:
-		return p, &Refusal{Code: IsGuest}
 	}
-	return p, nil
+	return p, s.full(p, user)
+}
+
+// full refuses whom the directory does not describe as a full member of our own workspace, and as the user that was asked for.
+func (s *Service) full(p Person, user string) *Refusal {
+	switch {
+	case p.User != user:
+		return &Refusal{Code: WhoUnknown}
+	case p.Outside, p.Team != s.cfg.Team:
+		return &Refusal{Code: IsOutside}
+	case p.Deleted:
+		return &Refusal{Code: IsDeactivated}
+	case p.Bot:
+		return &Refusal{Code: IsBot}
+	case p.Guest:
+		return &Refusal{Code: IsGuest}
+	}
+	return nil
 }
 
 // sameAs reports whether a person is also the user, who may have a second account with the same email. One whom Slack does

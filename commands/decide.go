@@ -196,8 +196,7 @@ func (s *Service) item(ctx context.Context, r remediation.Request, e remediation
 	case remediation.EffectDraw:
 		return cardItem(r.Source, r.Account, e.At), nil
 	case remediation.EffectTell:
-		w.Then = &r
-		return item("tell/"+step+"/"+string(e.Note), KindTell, w, e.At), nil
+		return tellItem(r, r.Version, e.Note, e.At), nil
 	case remediation.EffectAlarm:
 		w.Then = &r
 		return item("alarm/"+step, KindAlarm, w, e.At), nil
@@ -216,6 +215,12 @@ func (s *Service) item(ctx context.Context, r remediation.Request, e remediation
 	default:
 		return Item{}, fmt.Errorf("queue the work of request %s: no such effect %q", r.ID, e.Kind)
 	}
+}
+
+// tellItem is the line in the card's thread on the transition that made a version of a request.
+func tellItem(r remediation.Request, version int, n remediation.Note, at time.Time) Item {
+	w := Work{Request: r.ID, Version: version, Note: n, Then: &r, Source: r.Source, Account: r.Account}
+	return item(fmt.Sprintf("tell/%s/%d/%s", r.ID, version, n), KindTell, w, at)
 }
 
 // ownerStep is the DM that hands a guided step to the account's owner. Nobody may be known: then the card says so, and a

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/commands"
@@ -176,7 +177,7 @@ func TestAPauseIsShownOnTheCardsThatStandInTheChannel(t *testing.T) {
 		if err := flip(); err != nil {
 			t.Fatal(err)
 		}
-		w.settle()
+		w.pass(time.Minute) // one after the other
 		drawn := map[posture.AccountID]bool{}
 		for _, c := range w.heard(commands.KindCard) {
 			drawn[c.Account] = true

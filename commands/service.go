@@ -87,6 +87,9 @@ type Service struct {
 	mu    sync.Mutex
 	paces map[paced]*rate.Limiter
 	told  toldUntil
+
+	ringing sync.Mutex // held while the approvers are looked up: one look-up for all who wait for it
+	rung    callees
 }
 
 // New checks the configuration and fills in what it leaves open. Its errors name the setting and the fix.

@@ -99,17 +99,21 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 	if err != nil {
 		return c, fmt.Errorf("read the open requests: %w", err)
 	}
-	notice, cards := Work{Notice: kind, Version: sw.Version, By: a.User, Reason: reason}, map[Place]bool{}
+	notice := Work{Notice: kind, Version: sw.Version, By: a.User, Reason: reason}
+	var cards []Place
 	for _, r := range open {
-		cards[Place{Source: r.Source, Account: r.Account}] = true
+		cards = append(cards, Place{Source: r.Source, Account: r.Account})
 		if sw.Paused && (r.State == remediation.Deactivating || r.State == remediation.Deleting) {
 			notice.Count++
+		}
+		if held, ok := heldBack(r, sw.At); ok && !sw.Paused {
+			c.Queue = append(c.Queue, held)
 		}
 	}
 	err = s.d.Estate.Each(ctx, func(l Look) error {
 		for _, f := range l.Findings {
 			if f.Status == posture.Failed && l.Workflow[f.Control] == posture.WorkflowNotified && urgent(f) {
-				cards[Place{Source: f.Source, Account: f.Account}] = true
+				cards = append(cards, Place{Source: f.Source, Account: f.Account})
 			}
 		}
 		return nil
@@ -118,10 +122,39 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 		return c, fmt.Errorf("read which cards there are: %w", err)
 	}
 	c.Queue = append(c.Queue, item("notice/switch/"+strconv.Itoa(sw.Version), KindNotice, notice, sw.At))
-	for p := range cards {
-		c.Queue = append(c.Queue, cardItem(p.Source, p.Account, sw.At))
-	}
+	c.Queue = append(c.Queue, redraws(cards, sw.At)...)
 	return c, nil
+}
+
+// redrawEvery is the pace at which cards are drawn anew that nobody pressed a button on: Slack takes a message a second and
+// fifty changes of messages a minute. https://docs.slack.dev/apis/web-api/rate-limits
+const redrawEvery = 1250 * time.Millisecond
+
+// redraws draw each card once, in the order of the places, one after the other. They fall due one by one, so that none of
+// them is before what somebody is told meanwhile; a card that somebody acts on is drawn at once, as always.
+func redraws(places []Place, from time.Time) []Item {
+	var items []Item
+	seen := map[Place]bool{}
+	for _, p := range places {
+		if !seen[p] {
+			items = append(items, cardItem(p.Source, p.Account, from.Add(time.Duration(len(items))*redrawEvery)))
+			seen[p] = true
+		}
+	}
+	return items
+}
+
+// heldBack is the line of a step that could not be confirmed during the pause, so that nobody was called to it. It is said
+// again; where it did call people before the pause, it calls them no second time.
+func heldBack(r remediation.Request, at time.Time) (Item, bool) {
+	notes := map[remediation.State]remediation.Note{
+		remediation.Requested: remediation.NoteRequested, remediation.DeleteRequested: remediation.NoteDeleteAsked,
+	}
+	n, ok := notes[r.State]
+	if !ok || len(r.Approvals) > 0 {
+		return Item{}, false
+	}
+	return tellItem(r, r.Shown, n, at), true
 }
 
 // longestMute is how long a finding may be muted. Whoever means for ever has to mean it again each year.

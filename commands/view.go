@@ -41,6 +41,9 @@ func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 		return v, fmt.Errorf("read the requests of %s: %w", a.ID, err)
 	}
 	v.Keys, v.Ended = keyViews(listed(l.Evidence), all, v.Ways)
+	for i, k := range v.Keys {
+		v.Keys[i].InUse = s.inUse(k.Key, k.Open)
+	}
 	if v.Block, err = s.d.Ledger.Block(ctx, a.Source, a.ID); err != nil {
 		return v, fmt.Errorf("read the block of %s: %w", a.ID, err)
 	}
@@ -87,6 +90,15 @@ func keyViews(keys []posture.Key, all []remediation.Request, ways Ways) (views [
 		views[at].Open, views[at].Deactivate, views[at].Delete = &r, r.Means, r.DeleteMeans
 	}
 	return views, ended
+}
+
+// inUse reports whether a key signed a request within the guard period, of its request where there is one.
+func (s *Service) inUse(k posture.Key, r *remediation.Request) bool {
+	p := s.policy()
+	if r != nil {
+		p = r.Policy
+	}
+	return !k.LastUsed.IsZero() && s.d.Now().Sub(k.LastUsed) < p.Guard
 }
 
 // Status answers /rootcheck status.

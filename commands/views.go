@@ -27,6 +27,7 @@ type KeyView struct {
 	Open       *remediation.Request
 	Deactivate remediation.Means
 	Delete     remediation.Means
+	InUse      bool // used within the guard period
 }
 
 // Row is one account in a list.
