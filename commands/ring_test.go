@@ -187,7 +187,7 @@ func TestAsManyAreCalledAsCanBeNamedAndALargeGroupAsAWhole(t *testing.T) {
 	for _, p := range crowd(40) {
 		ids = append(ids, p.User)
 	}
-	many := newWorld(t, func(c *commands.Config) { c.Approvers = commands.People{Users: append([]string{requester}, ids...)} })
+	many := newWorld(t, func(c *commands.Config) { c.Approvers = commands.People{Users: append(slices.Clone(ids), requester)} })
 	many.join(crowd(40)...)
 	many.scan()
 	if got := many.ring(many.asked().ID); !slices.Equal(got.Users, ids[:10]) || got.More != 30 {
@@ -245,6 +245,13 @@ func TestAStormOfRequestsLooksTheApproversUpOnce(t *testing.T) {
 	})
 	if got := w.ring(r.ID).Users; !slices.Equal(got, []string{approver}) {
 		t.Errorf("a minute after one of them left %v are called", got)
+	}
+	w.at(func() {
+		w.people[approver] = commands.Person{User: approver, Team: team, Guest: true}
+		w.clock = w.clock.Add(-time.Hour)
+	})
+	if got := w.ring(r.ID); !got.Nobody() {
+		t.Errorf("after the clock was set back %v are called, who was an approver an hour from now", got.Users)
 	}
 }
 

@@ -273,6 +273,7 @@ func (s *stage) memberStory(sc *script) story {
 			sc.wrong(ana, "key", map[string]string{"reason": "Left over from a migration.", "key": "ZZZZ"}),
 			func(ctx context.Context) error { return sc.leave(ctx, ana) }, s.refused(sc, ana, "wrong_key"))},
 		{"with the right ones it waits for a second person", all(request, sc.sees(yuna, "remediation.confirm", member))},
+		{"Yuna is called to it in the card's thread, and nobody else", sc.calls(member, yuna)},
 		{"Ben may not confirm his own request", all(s.count(sc, ben, &told), s.own(sc, ben, member), s.refused(sc, ben, "own"))},
 		{"Ana, who may ask, may not confirm", all(s.count(sc, ana, &told), s.own(sc, ana, member), sc.told(ana, &told), s.refused(sc, ana, "not_approver"))},
 		{"a guest may not confirm it", all(s.tryConfirm(sc, gabi, member), s.refused(sc, gabi, "guest"))},

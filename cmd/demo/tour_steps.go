@@ -207,7 +207,7 @@ func (s *stage) finished(sc *script, account string) func(context.Context) error
 
 func (s *stage) endStory(sc *script) story {
 	return story{"In the end", []step{
-		{"nobody was pinged, and nobody saw an error", func(ctx context.Context) error { return sc.quiet(ctx) }},
+		{"no channel and no group was pinged, and nobody saw an error", func(ctx context.Context) error { return sc.quiet(ctx) }},
 		{"the audit log verifies from its first record to its last", s.verify},
 	}}
 }
@@ -220,7 +220,33 @@ func (sc *script) quiet(ctx context.Context) error {
 	for _, e := range st.Errors {
 		return fmt.Errorf("%s saw %q", e.User, e.What)
 	}
+	for _, ch := range st.Channels {
+		for _, m := range ch.Messages {
+			for _, who := range m.Pings {
+				if m.Ephemeral == "" && strings.HasPrefix(fmt.Sprint(who), "<!") {
+					return fmt.Errorf("a message pings %s: %q", who, m.Text)
+				}
+			}
+		}
+	}
 	return nil
+}
+
+// calls asserts that a line in the thread of an account's card notifies the user of something, and nobody else.
+func (sc *script) calls(account, user string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return sc.until(ctx, user+" alone is called for "+account, func(ctx context.Context) (bool, error) {
+			st, err := sc.slack(ctx)
+			for _, ch := range st.Channels {
+				for _, m := range ch.Messages {
+					if m.ThreadTS != "" && m.names(account) && len(m.Pings) == 1 && m.Pings[0] == "<@"+user+">" {
+						return true, nil
+					}
+				}
+			}
+			return false, err
+		})
+	}
 }
 
 func (s *stage) verify(ctx context.Context) error {
