@@ -27,7 +27,7 @@ func (b *Bot) tell(ctx context.Context, l commands.Lease, w commands.Work) error
 	if err != nil {
 		return fmt.Errorf("read request %s: %w", w.Request, err)
 	}
-	switch _, _, err := b.where(ctx, l.Key); {
+	switch _, _, err = b.where(ctx, l.Key); {
 	case err == nil:
 		return b.refreshKeyDM(ctx, r)
 	case !errors.Is(err, commands.ErrNotFound):
