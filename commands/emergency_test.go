@@ -177,7 +177,9 @@ func TestAPauseIsShownOnTheCardsThatStandInTheChannel(t *testing.T) {
 		if err := flip(); err != nil {
 			t.Fatal(err)
 		}
-		w.pass(time.Minute) // one after the other
+		for range 3 { // one after the other
+			w.pass(2 * time.Second)
+		}
 		drawn := map[posture.AccountID]bool{}
 		for _, c := range w.heard(commands.KindCard) {
 			drawn[c.Account] = true

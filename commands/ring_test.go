@@ -278,52 +278,6 @@ func TestAStepThatAPauseHeldBackIsToldOfAgainOnceTheBotIsResumed(t *testing.T) {
 	}
 }
 
-func TestThePauseIsDrawnOnOneCardAfterTheOtherAndHoldsNothingElseUp(t *testing.T) {
-	t.Parallel()
-	const accounts = 40
-	w := newWorld(t, func(c *commands.Config) { c.CardsPerHour = 100 })
-	w.many(accounts, func(_ int, a *account) { a.password, a.mfa = true, false })
-	w.scan()
-	r := w.asked()
-	w.settle()
-	before := len(w.heard(commands.KindCard))
-	if err := w.s.Pause(t.Context(), who(approver), "looking into it"); err != nil {
-		t.Fatal(err)
-	}
-	w.settle()
-	drawn := w.heard(commands.KindCard)[before:]
-	if len(drawn) != 1 || drawn[0].Account != r.Account {
-		t.Fatalf("at once %d cards are drawn, want the one that somebody waits with", len(drawn))
-	}
-	if len(w.notices(commands.NoticePaused)) != 1 {
-		t.Error("the channel is not told of the pause at once")
-	}
-	// Somebody acts on the card that would be the last: it is drawn now, and what they are told is not behind the others.
-	late := posture.AccountID(fmt.Sprintf("9%011d", accounts-1))
-	if err := w.s.Mute(t.Context(), who(requester), "acme", late, posture.RootMFA, "being replaced", w.now().Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	w.settle()
-	if drawn = w.heard(commands.KindCard)[before:]; len(drawn) != 2 || drawn[1].Account != late {
-		t.Errorf("the card that somebody acted on is not among the %d that are drawn", len(drawn))
-	}
-	for second := 0; len(drawn) < accounts && second < 2*accounts; second++ {
-		was := len(drawn)
-		w.at(func() { w.clock = w.clock.Add(time.Second) })
-		w.settle()
-		if drawn = w.heard(commands.KindCard)[before:]; len(drawn)-was > 1 {
-			t.Fatalf("%d cards are drawn in one second", len(drawn)-was)
-		}
-	}
-	seen := map[posture.AccountID]bool{}
-	for _, d := range drawn {
-		seen[d.Account] = true
-	}
-	if len(seen) < accounts {
-		t.Errorf("only %d of %d cards show the pause", len(seen), accounts)
-	}
-}
-
 func TestAKeyThatWasUsedLatelyIsShownInUseBeforeAndAfterAWSIsRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -101,8 +101,14 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 	}
 	notice := Work{Notice: kind, Version: sw.Version, By: a.User, Reason: reason}
 	var cards []Place
+	seen := map[Place]bool{}
+	stands := func(p Place) {
+		if !seen[p] {
+			cards, seen[p] = append(cards, p), true
+		}
+	}
 	for _, r := range open {
-		cards = append(cards, Place{Source: r.Source, Account: r.Account})
+		stands(Place{Source: r.Source, Account: r.Account})
 		if sw.Paused && (r.State == remediation.Deactivating || r.State == remediation.Deleting) {
 			notice.Count++
 		}
@@ -113,7 +119,7 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 	err = s.d.Estate.Each(ctx, func(l Look) error {
 		for _, f := range l.Findings {
 			if f.Status == posture.Failed && l.Workflow[f.Control] == posture.WorkflowNotified && urgent(f) {
-				cards = append(cards, Place{Source: f.Source, Account: f.Account})
+				stands(Place{Source: f.Source, Account: f.Account})
 			}
 		}
 		return nil
@@ -122,26 +128,8 @@ func (s *Service) flipped(ctx context.Context, a Actor, sw Switch, reason string
 		return c, fmt.Errorf("read which cards there are: %w", err)
 	}
 	c.Queue = append(c.Queue, item("notice/switch/"+strconv.Itoa(sw.Version), KindNotice, notice, sw.At))
-	c.Queue = append(c.Queue, redraws(cards, sw.At)...)
+	c.Queue = append(c.Queue, redrawItem(sw, cards, sw.At))
 	return c, nil
-}
-
-// redrawEvery is the pace at which cards are drawn anew that nobody pressed a button on: Slack takes a message a second and
-// fifty changes of messages a minute. https://docs.slack.dev/apis/web-api/rate-limits
-const redrawEvery = 1250 * time.Millisecond
-
-// redraws draw each card once, in the order of the places, one after the other. They fall due one by one, so that none of
-// them is before what somebody is told meanwhile; a card that somebody acts on is drawn at once, as always.
-func redraws(places []Place, from time.Time) []Item {
-	var items []Item
-	seen := map[Place]bool{}
-	for _, p := range places {
-		if !seen[p] {
-			items = append(items, cardItem(p.Source, p.Account, from.Add(time.Duration(len(items))*redrawEvery)))
-			seen[p] = true
-		}
-	}
-	return items
 }
 
 // heldBack is the line of a step that could not be confirmed during the pause, so that nobody was called to it. It is said

@@ -16,6 +16,7 @@ const (
 	KindRemind  = "remind"      // an owner has not answered
 	KindOwners  = "owners"      // find and tell owners after a scan
 	KindUnits   = "units"       // read the names of organizational units after a scan
+	KindRedraw  = "redraw"      // redraw the cards that show the pause switch, one after the other
 
 	KindCard   = "slack.card"   // redraw an account's card
 	KindTell   = "slack.tell"   // a line in the card's thread
@@ -45,7 +46,7 @@ type Work struct {
 	By       string     `json:"by,omitempty"`     // who caused the notice
 	Reason   string     `json:"reason,omitempty"` // a person's words: untrusted text
 	Count    int        `json:"count,omitempty"`
-	Accounts []Place    `json:"accounts,omitempty"` // the first of those that the notice is about
+	Accounts []Place    `json:"accounts,omitempty"` // the first of those that the notice is about; with redraw: those that are left
 	What     string     `json:"what,omitempty"`     // the kind of a parked item, the name of a source
 }
 
