@@ -44,7 +44,7 @@ func newPace(assumeRoot float64) *pace {
 const (
 	// The slack keeps the rate below the one that was set, so that calls which left evenly and arrived unevenly still do not
 	// exceed it: with the burst no second has more than the rate, a hundredth of it and two.
-	slack       = 0.975
+	slack       = 0.95
 	steadyBurst = 2
 
 	// A limiter that AWS made to slow down opens again above this rate.
