@@ -237,6 +237,7 @@ func load(ctx context.Context, profile, region string, c Config, client aws.HTTP
 	if cfg.Region == "" {
 		cfg.Region = defaultRegion
 	}
+	cfg.APIOptions = append(cfg.APIOptions, guard)
 	return cfg, nil
 }
 

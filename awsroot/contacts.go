@@ -51,18 +51,17 @@ func (a *Auditor) Contacts(ctx context.Context, acc posture.Account) ([]commands
 
 func (r *reach) tag(ctx context.Context, id posture.AccountID, name string) (string, error) {
 	pages := organizations.NewListTagsForResourcePaginator(organizations.NewFromConfig(r.base), &organizations.ListTagsForResourceInput{ResourceId: aws.String(string(id))})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return "", fmt.Errorf("read the tags of %s: %w", id, err)
-		}
+	value := ""
+	if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) {
 		for _, t := range page.Tags {
 			if aws.ToString(t.Key) == name {
-				return aws.ToString(t.Value), nil
+				value = aws.ToString(t.Value)
 			}
 		}
+	}); err != nil {
+		return "", fmt.Errorf("read the tags of %s: %w", id, err)
 	}
-	return "", nil
+	return value, nil
 }
 
 // alternate reads one alternate contact's email, empty where none is set. An account that asks about itself names no

@@ -207,6 +207,9 @@ func detailOf(err error) string {
 	if errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorCode() != unknownCode {
 		return clip(api.ErrorCode() + ": " + api.ErrorMessage())
 	}
+	if e, ours := errors.AsType[oddError](err); ours {
+		return string(e)
+	}
 	said := "no usable answer"
 	if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		said += " from " + op.Service() + " to " + op.Operation()

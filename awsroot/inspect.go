@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -145,12 +144,6 @@ func (a *Auditor) blind(e posture.Evidence, g posture.Gap) posture.Evidence {
 	return e
 }
 
-// isRoot reports whether an ARN is a root user's: arn:<partition>:iam::<account>:root.
-func isRoot(s string) bool {
-	a, err := arn.Parse(s)
-	return err == nil && a.Service == "iam" && a.Resource == "root"
-}
-
 // look is one look in progress.
 type look struct {
 	cfg aws.Config
@@ -181,7 +174,7 @@ func (l *look) summary(ctx context.Context) error {
 		case !ok:
 			return posture.Missing[bool](source, posture.Gap{Reason: posture.ReasonNotOffered, Detail: "the answer has no " + name, Fix: posture.ReasonNotOffered.Fix()})
 		case v < 0:
-			return posture.Missing[bool](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "a negative " + name, Fix: posture.ReasonGarbage.Fix()})
+			return posture.Missing[bool](source, odd("a negative "+name))
 		default:
 			return posture.Told(false, source, l.now())
 		}
@@ -198,10 +191,7 @@ func genuine(summary map[string]int32) bool {
 }
 
 func foreign() posture.Gap {
-	return posture.Gap{
-		Reason: posture.ReasonGarbage, Fix: posture.ReasonGarbage.Fix(),
-		Detail: "the account summary has no AccountPasswordPresent, so it does not come from AWS and its zeros tell nothing",
-	}
+	return odd("the account summary has no AccountPasswordPresent, so it does not come from AWS and its zeros tell nothing")
 }
 
 // wants reports whether there is something to list: the flag says so, or it is missing and the list is what tells.
@@ -280,17 +270,14 @@ func (l *look) devices(ctx context.Context) {
 		return
 	}
 	devices := []posture.Device{}
-	pages := iam.NewListMFADevicesPaginator(l.c, &iam.ListMFADevicesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			l.e.Devices = posture.Missing[[]posture.Device](source, gapOf(err))
-			return
-		}
+	if err := turned(ctx, iam.NewListMFADevicesPaginator(l.c, &iam.ListMFADevicesInput{}), func(page *iam.ListMFADevicesOutput) {
 		for _, d := range page.MFADevices {
 			serial := aws.ToString(d.SerialNumber)
-			devices = append(devices, posture.Device{Serial: serial, Kind: posture.GradeDevice(serial), Enabled: aws.ToTime(d.EnableDate).UTC()})
+			devices = append(devices, posture.Device{Serial: serial, Kind: posture.GradeDevice(serial), Enabled: dated(d.EnableDate)})
 		}
+	}); err != nil {
+		l.e.Devices = posture.Missing[[]posture.Device](source, gapOf(err))
+		return
 	}
 	l.e.Devices = posture.Told(devices, source, l.now())
 }
@@ -303,17 +290,13 @@ func (l *look) certificates(ctx context.Context) {
 	}
 	certificates := []posture.Certificate{}
 	pages := iam.NewListSigningCertificatesPaginator(l.c, &iam.ListSigningCertificatesInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			l.e.CertificateList = posture.Missing[[]posture.Certificate](source, gapOf(err))
-			return
-		}
+	if err := turned(ctx, pages, func(page *iam.ListSigningCertificatesOutput) {
 		for _, c := range page.Certificates {
-			certificates = append(certificates, posture.Certificate{
-				ID: aws.ToString(c.CertificateId), Status: string(c.Status), Created: aws.ToTime(c.UploadDate).UTC(),
-			})
+			certificates = append(certificates, posture.Certificate{ID: aws.ToString(c.CertificateId), Status: string(c.Status), Created: dated(c.UploadDate)})
 		}
+	}); err != nil {
+		l.e.CertificateList = posture.Missing[[]posture.Certificate](source, gapOf(err))
+		return
 	}
 	l.e.CertificateList = posture.Told(certificates, source, l.now())
 }
@@ -338,13 +321,11 @@ func (l *look) signIn(ctx context.Context) {
 	case err != nil:
 		l.e.SignIn = posture.Missing[posture.Use](source, gapOf(err))
 	case out.User == nil:
-		l.e.SignIn = posture.Missing[posture.Use](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "an answer without a user", Fix: posture.ReasonGarbage.Fix()})
-	case !isRoot(aws.ToString(out.User.Arn)):
-		l.e.SignIn = posture.Missing[posture.Use](source, posture.Gap{Reason: posture.ReasonGarbage, Detail: "an answer about another user", Fix: posture.ReasonGarbage.Fix()})
-	case out.User.PasswordLastUsed == nil:
-		l.e.SignIn = posture.Told(posture.Use{}, source, l.now())
+		l.e.SignIn = posture.Missing[posture.Use](source, odd("an answer without a user"))
+	case !rootOf(l.e.Account.ID, aws.ToString(out.User.Arn)):
+		l.e.SignIn = posture.Missing[posture.Use](source, odd("an answer about another user"))
 	default:
-		l.e.SignIn = posture.Told(posture.Use{At: out.User.PasswordLastUsed.UTC()}, source, l.now())
+		l.e.SignIn = posture.Told(posture.Use{At: dated(out.User.PasswordLastUsed)}, source, l.now())
 	}
 }
 
@@ -365,19 +346,17 @@ func (l *look) virtualDevices(ctx context.Context) {
 	}
 	devices := []posture.Device{}
 	pages := iam.NewListVirtualMFADevicesPaginator(l.c, &iam.ListVirtualMFADevicesInput{AssignmentStatus: iamtypes.AssignmentStatusTypeAssigned})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			l.e.Devices = posture.Missing[[]posture.Device](posture.SourceVirtualDevices, gapOf(err))
-			return
-		}
+	if err := turned(ctx, pages, func(page *iam.ListVirtualMFADevicesOutput) {
 		for _, d := range page.VirtualMFADevices {
 			// A user may be called "rootless", and a device may have any name: only the ARN tells.
-			if d.User == nil || !isRoot(aws.ToString(d.User.Arn)) {
+			if d.User == nil || !rootOf(l.e.Account.ID, aws.ToString(d.User.Arn)) {
 				continue
 			}
-			devices = append(devices, posture.Device{Serial: aws.ToString(d.SerialNumber), Kind: posture.DeviceVirtual, Enabled: aws.ToTime(d.EnableDate).UTC()})
+			devices = append(devices, posture.Device{Serial: aws.ToString(d.SerialNumber), Kind: posture.DeviceVirtual, Enabled: dated(d.EnableDate)})
 		}
+	}); err != nil {
+		l.e.Devices = posture.Missing[[]posture.Device](posture.SourceVirtualDevices, gapOf(err))
+		return
 	}
 	l.e.Devices = posture.Told(devices, posture.SourceVirtualDevices, l.now())
 }

@@ -85,15 +85,13 @@ func (r *reach) block(ctx context.Context, cfg aws.Config, account posture.Accou
 	pages := organizations.NewListPoliciesForTargetPaginator(organizations.NewFromConfig(cfg), &organizations.ListPoliciesForTargetInput{
 		TargetId: aws.String(string(account)), Filter: orgtypes.PolicyTypeServiceControlPolicy,
 	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return facts, told, err
-		}
+	if err := turned(ctx, pages, func(page *organizations.ListPoliciesForTargetOutput) {
 		told = serverTime(page.ResultMetadata, told)
 		for _, p := range page.Policies {
 			facts.Attached = facts.Attached || aws.ToString(p.Id) == r.src.Organization.Quarantine.PolicyID
 		}
+	}); err != nil {
+		return facts, told, err
 	}
 	same, err := r.intact(ctx, cfg, now, fresh)
 	if err != nil {

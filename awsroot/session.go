@@ -99,28 +99,30 @@ var errNoCredentials = errors.New("the answer to AssumeRoot holds no credentials
 // rootKeys lists the root user's keys with their last use, and tells AWS's time when it began to. The session's
 // credentials are the root user's: no UserName.
 func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time.Time, err error) {
-	pages := iam.NewListAccessKeysPaginator(c, &iam.ListAccessKeysInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, told, err
-		}
+	if err := turned(ctx, iam.NewListAccessKeysPaginator(c, &iam.ListAccessKeysInput{}), func(page *iam.ListAccessKeysOutput) {
 		if told.IsZero() {
 			told = serverTime(page.ResultMetadata, told)
 		}
 		for _, k := range page.AccessKeyMetadata {
-			keys = append(keys, posture.Key{
-				ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: aws.ToTime(k.CreateDate).UTC(),
-			})
+			keys = append(keys, posture.Key{ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: dated(k.CreateDate)})
 		}
+	}); err != nil {
+		return nil, told, err
+	}
+	if len(keys) > mostKeys {
+		return nil, told, errManyKeys
 	}
 	for i := range keys {
 		used, err := c.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: aws.String(string(keys[i].ID))})
 		if err != nil {
 			return nil, told, err
 		}
-		if u := used.AccessKeyLastUsed; u != nil && u.LastUsedDate != nil {
-			keys[i].LastUsed = u.LastUsedDate.UTC()
+		u := used.AccessKeyLastUsed
+		if u == nil { // AWS tells of a key that was never used, too
+			return nil, told, errNoUse
+		}
+		if u.LastUsedDate != nil {
+			keys[i].LastUsed = dated(u.LastUsedDate)
 			keys[i].UsedService, keys[i].UsedRegion = known(u.ServiceName), known(u.Region)
 		}
 	}

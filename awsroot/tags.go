@@ -44,14 +44,12 @@ func (a *Auditor) LearnTags(ctx context.Context, source string) error {
 	for _, id := range r.tags.due(a.cfg.Now()) {
 		tags := map[string]string{}
 		pages := organizations.NewListTagsForResourcePaginator(c, &organizations.ListTagsForResourceInput{ResourceId: aws.String(string(id))})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return &GapError{Source: source, Gap: gapOf(err)}
-			}
+		if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) {
 			for _, t := range page.Tags {
 				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 			}
+		}); err != nil {
+			return &GapError{Source: source, Gap: gapOf(err)}
 		}
 		r.tags.learned(id, tags, a.cfg.Now())
 	}

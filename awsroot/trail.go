@@ -43,7 +43,7 @@ var (
 type traces struct{ signIn, key posture.Use }
 
 func (t *traces) note(e event, at time.Time, region string) {
-	use := posture.Use{At: at.UTC(), Service: strings.TrimSuffix(e.Source, ".amazonaws.com"), Region: region}
+	use := posture.Use{At: at, Service: strings.TrimSuffix(e.Source, ".amazonaws.com"), Region: region}
 	to := &t.signIn // a console's session, and one that somebody else opened by AssumeRoot
 	if strings.HasPrefix(e.Identity.AccessKeyID, "AKIA") {
 		to = &t.key
@@ -162,12 +162,12 @@ func (l *look) lookUp(ctx context.Context, r *reach, found *traces, pace *rate.L
 		}
 		for _, shown := range page.Events {
 			var e event
-			if err := json.Unmarshal([]byte(aws.ToString(shown.CloudTrailEvent)), &e); err != nil {
+			if err := json.Unmarshal([]byte(aws.ToString(shown.CloudTrailEvent)), &e); err != nil || shown.EventTime == nil {
 				return errBadEvent
 			}
 			if e.byRoot(r.mints.ours) {
-				here.note(e, aws.ToTime(shown.EventTime), region)
-				found.note(e, aws.ToTime(shown.EventTime), region)
+				here.note(e, dated(shown.EventTime), region)
+				found.note(e, dated(shown.EventTime), region)
 			}
 		}
 		if !here.signIn.At.IsZero() && !here.key.At.IsZero() {

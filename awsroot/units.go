@@ -52,11 +52,7 @@ func (a *Auditor) LearnUnits(ctx context.Context, source string) error {
 		parent := ahead[0]
 		ahead = ahead[1:]
 		pages := organizations.NewListOrganizationalUnitsForParentPaginator(c, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &parent})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return &GapError{Source: source, Gap: gapOf(err)}
-			}
+		if err := turned(ctx, pages, func(page *organizations.ListOrganizationalUnitsForParentOutput) {
 			for _, u := range page.OrganizationalUnits {
 				id := aws.ToString(u.Id)
 				if _, seen := names[id]; seen || id == "" {
@@ -64,6 +60,11 @@ func (a *Auditor) LearnUnits(ctx context.Context, source string) error {
 				}
 				names[id], ahead = aws.ToString(u.Name), append(ahead, id)
 			}
+		}); err != nil {
+			return &GapError{Source: source, Gap: gapOf(err)}
+		}
+		if len(names) > mostUnits {
+			return &GapError{Source: source, Gap: gapOf(errEndless)}
 		}
 	}
 	r.units.learned(names, a.cfg.Now())

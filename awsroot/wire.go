@@ -1,0 +1,177 @@
+package awsroot
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/rootcheck-bot/rootcheck/posture"
+)
+
+// This file holds what an answer must be like before anybody relies on it. The SDK takes whatever comes: a body of any
+// length, pages without end, and a flag without a value for a flag that is 0. The rules are:
+//   - No answer is read beyond what AWS's longest has, also where it was compressed.
+//   - A flag of the account summary is a number that fits, told once. An empty one is no zero.
+//   - A list that does not end is no list.
+//   - What is told of another account tells nothing.
+//   - A date is one that can be kept.
+
+const (
+	// The longest answers that are read whole. A credential report has a few hundred bytes for each of up to five thousand
+	// users, a page of the event history fifty events; everything else has a few kilobytes.
+	longAnswer, shortAnswer = 16 << 20, 256 << 10
+	// What AWS lists of one root user, policies of one target or tags of one account fits on a page or two, and its lists of
+	// accounts have no hundred pages in a row without one that is new.
+	mostPages = 100
+	// An organization has a few thousand units at most.
+	mostUnits = 20_000
+	// AWS lets a root user have two access keys. Each that is listed costs a call.
+	mostKeys = 8
+)
+
+// oddError is an answer that cannot be AWS's, in our own words.
+type oddError string
+
+func (e oddError) Error() string { return string(e) }
+
+const (
+	errTooLong  oddError = "the answer is longer than any of AWS"
+	errEndless  oddError = "the pages of the answer do not end"
+	errNoUse    oddError = "the answer to GetAccessKeyLastUsed says nothing of the key"
+	errManyKeys oddError = "the answer lists more access keys than a root user can have"
+	errOddFlag  oddError = "the account summary has a flag without a number, or with two"
+)
+
+// guard looks at each answer before the SDK does.
+func guard(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("RootcheckGuard", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		answer, ok := out.RawResponse.(*smithyhttp.Response)
+		if !ok || answer.Response == nil || answer.Body == nil {
+			return out, metadata, err
+		}
+		operation, most := awsmiddleware.GetOperationName(ctx), int64(shortAnswer)
+		if operation == "GetCredentialReport" || operation == "LookupEvents" {
+			most = longAnswer
+		}
+		answer.Body = &bounded{ReadCloser: answer.Body, left: most}
+		if err == nil && operation == "GetAccountSummary" && answer.StatusCode == http.StatusOK {
+			err = guardSummary(answer)
+		}
+		return out, metadata, err
+	}), middleware.After)
+}
+
+// bounded is a body that ends with an error where it is too long.
+type bounded struct {
+	io.ReadCloser
+
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errTooLong
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errTooLong
+	}
+	return n, err
+}
+
+// guardSummary reads the flags of an account summary as they were written. The SDK makes zeros of numbers that are empty
+// and of those that are too large, and takes the last of several; a zero would pass.
+func guardSummary(answer *smithyhttp.Response) error {
+	whole, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return &smithy.DeserializationError{Err: err}
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{bytes.NewReader(whole), answer.Body}
+	var summary struct {
+		Entries []struct {
+			Key   string `xml:"key"`
+			Value string `xml:"value"`
+		} `xml:"GetAccountSummaryResult>SummaryMap>entry"`
+	}
+	if err := xml.Unmarshal(whole, &summary); err != nil {
+		return nil //nolint:nilerr // The SDK says better what is wrong with it.
+	}
+	told := map[string]string{}
+	for _, e := range summary.Entries {
+		if !strings.HasPrefix(e.Key, "Account") {
+			continue
+		}
+		before, twice := told[e.Key]
+		if _, err := strconv.ParseInt(e.Value, 10, 32); err != nil || twice && before != e.Value {
+			return &smithy.DeserializationError{Err: errOddFlag}
+		}
+		told[e.Key] = e.Value
+	}
+	return nil
+}
+
+// paged is one of the SDK's paginators.
+type paged[Page, Options any] interface {
+	HasMorePages() bool
+	NextPage(context.Context, ...func(*Options)) (*Page, error)
+}
+
+// turned hands over the pages of a list one by one, and gives up where they do not end.
+func turned[Page, Options any](ctx context.Context, pages paged[Page, Options], each func(*Page)) error {
+	for n := 0; pages.HasMorePages(); n++ {
+		if n == mostPages {
+			return errEndless
+		}
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		each(page)
+	}
+	return nil
+}
+
+// odd is an answer that makes no sense, as a gap.
+func odd(detail string) posture.Gap {
+	return posture.Gap{Reason: posture.ReasonGarbage, Detail: detail, Fix: posture.ReasonGarbage.Fix()}
+}
+
+// rootOf reports whether an ARN is the root user's of this account: arn:<partition>:iam::<account>:root.
+func rootOf(account posture.AccountID, s string) bool {
+	a, err := arn.Parse(s)
+	return err == nil && a.Service == "iam" && a.Resource == "root" && a.AccountID == string(account)
+}
+
+// dated is a date of AWS's as it can be kept: JSON holds four digits of a year, and a time zone may turn the last of them
+// into a fifth. One that cannot be is the first or the last that can. It is zero only where there was no date, because zero
+// means never.
+func dated(told *time.Time) time.Time {
+	first, last := time.Unix(0, 0).UTC(), time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	switch {
+	case told == nil:
+		return time.Time{}
+	case told.Before(first):
+		return first
+	case told.After(last):
+		return last
+	default:
+		return told.UTC()
+	}
+}
