@@ -3,6 +3,7 @@ package awsroot
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,34 +122,43 @@ func give(ctx context.Context, to chan<- listing, page listing) bool {
 	}
 }
 
-// turn reads the pages to their end. A page may be empty and still lead to another one; a token that comes back is an
-// answer that would never end.
+// turn reads the pages to their end. A page may be empty and still lead to another one; a token that comes back, or page
+// after page without an account that is new, is an answer that would never end.
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html
 func (r *reach) turn(pages <-chan listing, each func(orgtypes.Account) error) error {
-	garbage := func(detail string) error {
-		return &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: detail, Fix: posture.ReasonGarbage.Fix()}}
-	}
-	seen := map[string]bool{}
+	garbage := func(detail string) error { return &GapError{Source: r.src.Name, Gap: odd(detail)} }
+	var bad error // It hides none of the accounts that follow.
+	tokens, known, barren := map[string]bool{}, map[uint64]struct{}{}, 0
 	for page := range pages {
 		if page.err != nil {
 			return &GapError{Source: r.src.Name, Gap: gapOf(page.err)}
 		}
+		before := len(known)
 		for _, acc := range page.Accounts {
-			if !posture.AccountID(aws.ToString(acc.Id)).Valid() {
-				return garbage("an account without an id")
+			id := aws.ToString(acc.Id)
+			number, err := strconv.ParseUint(id, 10, 64)
+			if err != nil || !posture.AccountID(id).Valid() {
+				bad = garbage("an account without an id")
+				continue
 			}
+			known[number] = struct{}{}
 			if err := each(acc); err != nil {
 				return err
 			}
 		}
-		token := aws.ToString(page.NextToken)
-		if token == "" {
-			return nil
+		if barren++; len(known) > before {
+			barren = 0
 		}
-		if seen[token] {
+		switch token := aws.ToString(page.NextToken); {
+		case token == "":
+			return bad
+		case tokens[token]:
 			return garbage("the same page came twice")
+		case barren == mostPages:
+			return garbage(string(errEndless))
+		default:
+			tokens[token] = true
 		}
-		seen[token] = true
 	}
 	return &GapError{Source: r.src.Name, Gap: gapOf(context.Canceled)}
 }
@@ -189,7 +199,7 @@ func (a *Auditor) single(ctx context.Context, r *reach, yield func(posture.Accou
 	}
 	org.Partition = partitionOf(callerARN)
 	if !id.Valid() {
-		return org, &GapError{Source: r.src.Name, Gap: posture.Gap{Reason: posture.ReasonGarbage, Detail: "the caller has no account", Fix: posture.ReasonGarbage.Fix()}}
+		return org, &GapError{Source: r.src.Name, Gap: odd("the caller has no account")}
 	}
 	account := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, State: posture.StateActive, Role: posture.RoleStandalone,

@@ -2,7 +2,6 @@ package awsroot
 
 import (
 	"context"
-	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -23,7 +22,7 @@ func (a *Auditor) Only(ids ...posture.AccountID) *Auditor {
 	return &Auditor{reaches: a.reaches, cfg: a.cfg, only: ids}
 }
 
-var errNoAccount = errors.New("the answer to DescribeAccount holds no account")
+var errNoAccount = oddError("the answer to DescribeAccount does not hold the account")
 
 // described asks about each of the accounts, and gives them as one page. It falls back to the list of all.
 func (r *reach) described(ctx context.Context, ids []posture.AccountID) <-chan listing {
@@ -34,7 +33,7 @@ func (r *reach) described(ctx context.Context, ids []posture.AccountID) <-chan l
 		for _, id := range ids {
 			out, err := c.DescribeAccount(ctx, &organizations.DescribeAccountInput{AccountId: aws.String(string(id))})
 			switch {
-			case err == nil && out.Account == nil:
+			case err == nil && (out.Account == nil || aws.ToString(out.Account.Id) != string(id)):
 				give(ctx, pages, listing{err: &smithy.DeserializationError{Err: errNoAccount}})
 				return
 			case err == nil:
