@@ -198,7 +198,7 @@ func (p *probing) clock(theirs time.Time) {
 // single tries what looking into a single account takes.
 func (p *probing) single(ctx context.Context) {
 	c := iam.NewFromConfig(p.r.base)
-	p.look(ctx, c, "")
+	p.look(ctx, c, p.account, "")
 	_, err := c.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
 	p.tried("account alias", err, statement("*", nil, "iam:ListAccountAliases"))
 	_, err = p.r.alternate(ctx, posture.Account{ID: p.account, Source: p.r.src.Name}, "SECURITY")
@@ -217,10 +217,10 @@ func (p *probing) trail(ctx context.Context, cfg aws.Config, where string) {
 }
 
 // look tries the calls of a read-only role.
-func (p *probing) look(ctx context.Context, c *iam.Client, where string) {
+func (p *probing) look(ctx context.Context, c *iam.Client, account posture.AccountID, where string) {
 	_, err := c.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
 	p.tried("account summary"+where, err, statement("*", nil, "iam:GetAccountSummary"))
-	row, err := credentialReport(ctx, c)
+	row, err := credentialReport(ctx, c, account, p.r.cfg.Now)
 	switch reason := reasonOf(err); {
 	case errors.Is(err, errNoRootRow):
 		p.fail("credential report"+where, err.Error(), "Look at what answers in place of AWS: its report has no row <root_account>.", "")
@@ -291,7 +291,7 @@ func (p *probing) list(ctx context.Context) bool {
 	const name = "list accounts"
 	pages := organizations.NewListAccountsPaginator(organizations.NewFromConfig(p.r.base), &organizations.ListAccountsInput{MaxResults: aws.Int32(20)})
 	n := 0
-	for pages.HasMorePages() && len(p.members) < samples {
+	for turned := 0; pages.HasMorePages() && len(p.members) < samples && turned < mostPages; turned++ {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			p.failed(name, err, statement("*", nil, "organizations:ListAccounts"))
@@ -398,7 +398,7 @@ func (p *probing) memberRole(ctx context.Context) {
 		p.failed("member role", err, statement(fmt.Sprintf("arn:%s:iam::*:role/%s", p.partition, strings.TrimPrefix(o.MemberRole, "/")), nil, "sts:AssumeRole"))
 		return
 	}
-	p.look(ctx, iam.NewFromConfig(cfg), " by member role")
+	p.look(ctx, iam.NewFromConfig(cfg), p.members[0], " by member role")
 	p.trail(ctx, cfg, " by member role")
 }
 

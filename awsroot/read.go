@@ -107,7 +107,7 @@ func (r *reach) readByRole(ctx context.Context, f remediation.Facts, id posture.
 		f.NoKeys, f.KeysKnown, f.KeysAt = true, true, r.cfg.Now()
 		return f
 	}
-	row, err := credentialReport(ctx, c)
+	row, err := credentialReport(ctx, c, id, r.cfg.Now)
 	if err != nil {
 		return failed(f, gapOf(err))
 	}

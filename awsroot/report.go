@@ -33,8 +33,17 @@ type rootRow struct {
 
 var errNoRootRow = errors.New("the credential report has no row for the root user")
 
+const (
+	errOddReport oddError = "the credential report is not one of AWS's: a column or a value is missing or is not what AWS writes"
+	errOddAge    oddError = "the credential report does not say when it was made, or names a time that has not come"
+	errOddOwner  oddError = "the credential report is another account's"
+)
+
+// clocksApart is by how much this machine's clock may be behind AWS's.
+const clocksApart = 15 * time.Minute
+
 // credentialReport asks for a report, waits for it a little, and reads the root user's row.
-func credentialReport(ctx context.Context, c *iam.Client) (rootRow, error) {
+func credentialReport(ctx context.Context, c *iam.Client, account posture.AccountID, now clock) (rootRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
 	for {
@@ -53,9 +62,14 @@ func credentialReport(ctx context.Context, c *iam.Client) (rootRow, error) {
 	if err != nil {
 		return rootRow{}, err
 	}
-	row, err := readReport(string(out.Content))
-	row.At = aws.ToTime(out.GeneratedTime).UTC()
-	return row, err
+	row, err := readReport(string(out.Content), account)
+	if err != nil {
+		return rootRow{}, err
+	}
+	if row.At = dated(out.GeneratedTime); row.At.IsZero() || row.At.After(now().Add(clocksApart)) {
+		return rootRow{}, errOddAge
+	}
+	return row, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -69,88 +83,112 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// readReport finds the root user's row by its name, and its columns by theirs: AWS adds columns.
-func readReport(content string) (rootRow, error) {
-	rows := csv.NewReader(strings.NewReader(content))
-	rows.FieldsPerRecord = -1
+// readReport finds the root user's row by its name, and its columns by theirs: AWS adds columns. Half a row, a second one or
+// a value that AWS does not write is an error, and never "no key" or "never used".
+func readReport(content string, account posture.AccountID) (rootRow, error) {
+	rows := csv.NewReader(strings.NewReader(content)) // refuses a row that has not as many values as the header
 	header, err := rows.Read()
 	if err != nil {
 		return rootRow{}, errNoRootRow
 	}
+	var found *reported
 	for {
 		record, err := rows.Read()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && found == nil:
 			return rootRow{}, errNoRootRow
-		}
-		if err != nil {
-			return rootRow{}, err
+		case errors.Is(err, io.EOF):
+			return found.root(account)
+		case err != nil:
+			return rootRow{}, errOddReport
 		}
 		row := map[string]string{}
 		for i, v := range record {
-			if i < len(header) {
-				row[header[i]] = v
-			}
+			row[header[i]] = v
 		}
-		if row["user"] == "<root_account>" {
-			return rootRow{
-				SignIn: posture.Use{At: reportTime(row["password_last_used"])}, MFA: row["mfa_active"] == "true",
-				Keys: reportKeys(row), KeyUse: reportUse(row),
-			}, nil
-		}
-	}
-}
-
-// reportKeys reads both slots. A key is there when it is active, or when it still has a rotation date: the report keeps
-// the date of an inactive one.
-func reportKeys(row map[string]string) []posture.Key {
-	keys := []posture.Key{}
-	for _, slot := range []string{"access_key_1_", "access_key_2_"} {
-		created := reportTime(row[slot+"last_rotated"])
-		active := strings.EqualFold(row[slot+"active"], "true")
-		if !active && created.IsZero() {
+		if row["user"] != "<root_account>" {
 			continue
 		}
-		k := posture.Key{Status: posture.KeyInactive, Created: created, LastUsed: reportTime(row[slot+"last_used_date"])}
-		if active {
+		if found != nil {
+			return rootRow{}, errOddReport
+		}
+		found = &reported{row: row}
+	}
+}
+
+// reported is one row of the report by its columns. It keeps whether a value was asked for that is not there, or is none
+// that AWS writes.
+type reported struct {
+	row map[string]string
+	odd bool
+}
+
+func (r *reported) root(account posture.AccountID) (rootRow, error) {
+	out := rootRow{SignIn: posture.Use{At: r.time("password_last_used")}, MFA: r.flag("mfa_active"), Keys: []posture.Key{}}
+	for _, slot := range []string{"access_key_1_", "access_key_2_"} {
+		// A key is there when it is active, or when it still has a rotation date: the report keeps that of an inactive one.
+		k := posture.Key{Status: posture.KeyInactive, Created: r.time(slot + "last_rotated"), LastUsed: r.time(slot + "last_used_date")}
+		if r.flag(slot + "active") {
 			k.Status = posture.KeyActive
 		}
+		use := posture.Use{At: k.LastUsed, Service: r.text(slot + "last_used_service"), Region: r.text(slot + "last_used_region")}
+		if use.At.After(out.KeyUse.At) {
+			out.KeyUse = use
+		}
+		if k.Status == posture.KeyInactive && k.Created.IsZero() {
+			continue
+		}
 		if !k.LastUsed.IsZero() {
-			k.UsedService, k.UsedRegion = reportText(row[slot+"last_used_service"]), reportText(row[slot+"last_used_region"])
+			k.UsedService, k.UsedRegion = use.Service, use.Region
 		}
-		keys = append(keys, k)
+		out.Keys = append(out.Keys, k)
 	}
-	return keys
+	switch {
+	case r.odd:
+		return rootRow{}, errOddReport
+	case !rootOf(account, r.row["arn"]):
+		return rootRow{}, errOddOwner
+	default:
+		return out, nil
+	}
 }
 
-func reportUse(row map[string]string) posture.Use {
-	latest := posture.Use{}
-	for _, slot := range []string{"access_key_1_", "access_key_2_"} {
-		if at := reportTime(row[slot+"last_used_date"]); at.After(latest.At) {
-			latest = posture.Use{At: at, Service: reportText(row[slot+"last_used_service"]), Region: reportText(row[slot+"last_used_region"])}
-		}
-	}
-	return latest
+func (r *reported) value(column string) string {
+	v, ok := r.row[column]
+	r.odd = r.odd || !ok
+	return v
 }
 
-// reportTime reads a date, zero for "N/A", "no_information" and "not_supported".
-func reportTime(s string) time.Time {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+// nothing reports whether AWS wrote that there is no value.
+func nothing(s string) bool { return s == "N/A" || s == "no_information" || s == "not_supported" }
+
+func (r *reported) text(column string) string {
+	if v := r.value(column); !nothing(v) {
+		return v
+	}
+	return ""
+}
+
+func (r *reported) flag(column string) bool {
+	v := strings.ToLower(r.value(column))
+	r.odd = r.odd || v != "true" && v != "false"
+	return v == "true"
+}
+
+// time reads a date, zero where AWS wrote that there is none.
+func (r *reported) time(column string) time.Time {
+	v := r.value(column)
+	if nothing(v) {
 		return time.Time{}
 	}
-	return t.UTC()
-}
-
-func reportText(s string) string {
-	if s == "N/A" || s == "no_information" || s == "not_supported" {
-		return ""
-	}
-	return s
+	t, err := time.Parse(time.RFC3339, v)
+	r.odd = r.odd || err != nil
+	return dated(&t)
 }
 
 // report adds the credential report's facts, with its age, to a look by a read-only role.
 func (l *look) report(ctx context.Context) {
-	row, err := credentialReport(ctx, l.c)
+	row, err := credentialReport(ctx, l.c, l.e.Account.ID, l.now)
 	if err != nil {
 		g := gapOf(err)
 		if errors.Is(err, errNoRootRow) {
