@@ -154,7 +154,7 @@ func (r *reach) turn(pages <-chan listing, each func(orgtypes.Account) error) er
 			return bad
 		case tokens[token]:
 			return garbage("the same page came twice")
-		case barren == mostPages:
+		case barren == mostPages, len(known) > mostAccounts:
 			return garbage(string(errEndless))
 		default:
 			tokens[token] = true

@@ -15,6 +15,13 @@ func TestAnInventoryWithoutEndIsGivenUp(t *testing.T) {
 	for name, page := range map[string]func(n int) string{
 		"the same accounts on every page": func(int) string { return rogueAccount(foreignManagement, "a") + "," + rogueAccount(foreignMember, "b") },
 		"empty pages":                     func(int) string { return "" },
+		"other accounts on every page": func(n int) string {
+			accounts := make([]string, 0, 200)
+			for i := range 200 {
+				accounts = append(accounts, fmt.Sprintf(`{"Id":"%012d","State":"ACTIVE"}`, n*200+i))
+			}
+			return strings.Join(accounts, ",")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, auditor := newRogue(t, map[string]func(http.ResponseWriter, int, url.Values){

@@ -34,8 +34,8 @@ const (
 	// What AWS lists of one root user, policies of one target or tags of one account fits on a page or two, and its lists of
 	// accounts have no hundred pages in a row without one that is new.
 	mostPages = 100
-	// An organization has a few thousand units at most.
-	mostUnits = 20_000
+	// An organization has a few thousand units at most, and the largest ones some ten thousands of accounts.
+	mostUnits, mostAccounts = 20_000, 500_000
 	// AWS lets a root user have two access keys. Each that is listed costs a call.
 	mostKeys = 8
 )
