@@ -272,9 +272,18 @@ const maxAct = 100
 
 // look lets members of the channel look, a few times a minute.
 func (s *Service) look(ctx context.Context, a Actor, limited bool) error {
+	if limited {
+		return s.lookAt(ctx, a, looking())
+	}
+	return s.lookAt(ctx, a)
+}
+
+func (s *Service) lookAt(ctx context.Context, a Actor, paces ...pace) error {
 	_, refusal := s.permit(ctx, a, ActLook, "")
-	if refusal == nil && limited {
-		refusal = s.tooSoon(a.User, looking())
+	for _, p := range paces {
+		if refusal == nil {
+			refusal = s.tooSoon(a.User, p)
+		}
 	}
 	if refusal == nil {
 		return nil
@@ -293,6 +302,16 @@ type pace struct {
 // and must not be held up.
 func looking() pace { return pace{burst: 20, every: 12 * time.Second} }
 func asking() pace  { return pace{burst: 40, every: 6 * time.Second} }
+
+// Each page of a list reads all that is known. A person turns over a page in two seconds at the fastest.
+func paging() pace { return pace{burst: 60, every: 2 * time.Second} }
+
+// Checks that people begin are counted for all of them together: each asks AWS about every account, and leaves a trace in
+// every account's event history. Whoever attaches to one begins none.
+func checking() pace { return pace{burst: 12, every: 5 * time.Minute} }
+
+// everybody is who is counted where all people count as one.
+const everybody = ""
 
 // tooSoon counts an act of a user, and refuses it when there were too many. Each replica counts for itself.
 func (s *Service) tooSoon(user string, p pace) *Refusal {

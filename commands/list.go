@@ -17,7 +17,11 @@ const pageRows = 15
 
 // List answers /rootcheck, with or without words: worst first. The page counts from 0.
 func (s *Service) List(ctx context.Context, a Actor, query string, page int) (List, error) {
-	if err := s.look(ctx, a, page == 0); err != nil {
+	how := looking()
+	if page > 0 {
+		how = paging()
+	}
+	if err := s.lookAt(ctx, a, how); err != nil {
 		return List{}, err
 	}
 	return s.list(ctx, query, page)

@@ -330,7 +330,8 @@ func sourceGap(e SourceScan, had int, last Run) *SourceGap {
 	return &g
 }
 
-// CheckNow begins a scan, or attaches to the one that is under way and returns how far it is.
+// CheckNow begins a scan, or attaches to the one that is under way and returns how far it is. People begin no more than
+// twelve at once and one in five minutes after that.
 func (s *Service) CheckNow(ctx context.Context, a Actor) (Run, error) {
 	if err := s.look(ctx, a, true); err != nil {
 		return Run{}, err
@@ -340,6 +341,9 @@ func (s *Service) CheckNow(ctx context.Context, a Actor) (Run, error) {
 	attached := err == nil
 	switch {
 	case errors.Is(err, ErrNotFound):
+		if no := s.tooSoon(everybody, checking()); no != nil {
+			return Run{}, s.refused(ctx, a, subject{act: ActLook}, no)
+		}
 		run, err = s.d.Estate.StartRun(ctx, Run{ID: s.d.NewID(), Trigger: TriggerCommand, Started: now})
 		if err != nil && !errors.Is(err, ErrConflict) {
 			return Run{}, fmt.Errorf("begin a run: %w", err)
