@@ -53,6 +53,31 @@ func TestTurningPagesIsCountedToo(t *testing.T) {
 	}
 }
 
+func TestAnInventoryThatStaysBrokenIsNewsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	fail := func(broken bool) {
+		w.at(func() { w.broken["inventory"], w.clock = broken, w.clock.Add(time.Hour) })
+		w.scan()
+	}
+	for range 24 {
+		fail(true)
+	}
+	if n := len(w.notices(commands.NoticeSourceGap)); n != 1 {
+		t.Errorf("the channel was told %d times in a day that the same accounts cannot be listed", n)
+	}
+	fail(false)
+	fail(true)
+	if n := len(w.notices(commands.NoticeSourceGap)); n != 2 {
+		t.Errorf("%d notices; one that breaks again is news again", n)
+	}
+	d, err := w.s.Digest(t.Context(), w.now())
+	if err != nil || len(d.Coverage.Gaps) != 1 {
+		t.Errorf("the digest says %+v, %v", d.Coverage.Gaps, err)
+	}
+}
+
 func TestNobodyMutesForEverOrWhatIsNotTheirs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

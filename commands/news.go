@@ -33,7 +33,15 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 	if err := s.announce(ctx, &c, found, run, now); err != nil {
 		return err
 	}
+	last, err := s.d.Estate.LastRun(ctx)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("read the last run: %w", err)
+	}
 	for _, g := range run.Gaps {
+		// What is as it was an hour ago is no news. Each digest says it again.
+		if slices.ContainsFunc(last.Gaps, func(was SourceGap) bool { return was.Source == g.Source && was.Gap.Reason == g.Gap.Reason }) {
+			continue
+		}
 		c.Queue = append(c.Queue, item("notice/source_gap/"+g.Source, KindNotice, Work{
 			Notice: NoticeSourceGap, What: g.Source, Source: g.Source, Reason: string(g.Gap.Reason),
 		}, now))
