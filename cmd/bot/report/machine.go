@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rootcheck-bot/rootcheck/app"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -127,7 +128,7 @@ func gapCells(g *posture.Gap) (reason, fix string) {
 
 func harmless(cell string) string {
 	cell = clean(cell)
-	body := strings.TrimLeft(cell, " \u00a0")
+	body := strings.TrimLeftFunc(cell, unicode.IsSpace)
 	if body != "" && strings.ContainsRune("=+-@|%＝＋－＠", []rune(body)[0]) {
 		return "'" + cell
 	}

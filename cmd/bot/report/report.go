@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/rootcheck-bot/rootcheck/app"
 	"github.com/rootcheck-bot/rootcheck/posture"
@@ -33,18 +34,21 @@ func clean(s string) string {
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
-// fit is a cleaned text of at most so many columns, with an ellipsis where it was longer.
+// fit is a cleaned text of at most so many columns, with an ellipsis where it was longer. Marks take no column and may be
+// piled up without end, so the characters are counted, too.
 func fit(s string, columns int) string {
 	s = clean(s)
-	if width(s) <= columns {
+	const marks = 4 // characters to a column, the marks of every living script among them
+	if width(s) <= columns && utf8.RuneCountInString(s) <= marks*columns {
 		return s
 	}
-	n := 0
+	n, characters := 0, 0
 	for i, r := range s {
-		if n+runeWidth(r) > columns-1 {
+		if n+runeWidth(r) > columns-1 || characters == marks*columns {
 			return s[:i] + "…"
 		}
 		n += runeWidth(r)
+		characters++
 	}
 	return s
 }
