@@ -23,6 +23,10 @@ const (
 	viaOwn        = "own"
 )
 
+// lookFor is how long the looks at one account take at most, from when the way into it is open: many times what a slow
+// answer takes, and an end for an account whose every answer comes just before it is given up.
+const lookFor = 2 * time.Minute
+
 // Inspect looks into one account by the way that is open for it. It never fails: what could not be read is a gap.
 func (a *Auditor) Inspect(ctx context.Context, acc posture.Account) posture.Evidence {
 	e := posture.Evidence{Account: acc}
@@ -41,6 +45,8 @@ func (a *Auditor) Inspect(ctx context.Context, acc posture.Account) posture.Evid
 	if err != nil {
 		return a.blind(e, r.still(ctx, acc, wayGap(err)))
 	}
+	ctx, stop := context.WithTimeout(ctx, lookFor)
+	defer stop()
 	look := &look{cfg: cfg, c: iam.NewFromConfig(cfg), now: a.cfg.Now, e: &e}
 	if err := look.summary(ctx); err != nil {
 		return a.blind(e, r.still(ctx, acc, gapOf(err)))
