@@ -52,12 +52,13 @@ func (a *Auditor) Contacts(ctx context.Context, acc posture.Account) ([]commands
 func (r *reach) tag(ctx context.Context, id posture.AccountID, name string) (string, error) {
 	pages := organizations.NewListTagsForResourcePaginator(organizations.NewFromConfig(r.base), &organizations.ListTagsForResourceInput{ResourceId: aws.String(string(id))})
 	value := ""
-	if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) {
+	if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) error {
 		for _, t := range page.Tags {
 			if aws.ToString(t.Key) == name {
 				value = aws.ToString(t.Value)
 			}
 		}
+		return nil
 	}); err != nil {
 		return "", fmt.Errorf("read the tags of %s: %w", id, err)
 	}

@@ -276,11 +276,12 @@ func (l *look) devices(ctx context.Context) {
 		return
 	}
 	devices := []posture.Device{}
-	if err := turned(ctx, iam.NewListMFADevicesPaginator(l.c, &iam.ListMFADevicesInput{}), func(page *iam.ListMFADevicesOutput) {
+	if err := turned(ctx, iam.NewListMFADevicesPaginator(l.c, &iam.ListMFADevicesInput{}), func(page *iam.ListMFADevicesOutput) error {
 		for _, d := range page.MFADevices {
 			serial := aws.ToString(d.SerialNumber)
 			devices = append(devices, posture.Device{Serial: serial, Kind: posture.GradeDevice(serial), Enabled: dated(d.EnableDate)})
 		}
+		return given(page.MFADevices)
 	}); err != nil {
 		l.e.Devices = posture.Missing[[]posture.Device](source, gapOf(err))
 		return
@@ -296,10 +297,11 @@ func (l *look) certificates(ctx context.Context) {
 	}
 	certificates := []posture.Certificate{}
 	pages := iam.NewListSigningCertificatesPaginator(l.c, &iam.ListSigningCertificatesInput{})
-	if err := turned(ctx, pages, func(page *iam.ListSigningCertificatesOutput) {
+	if err := turned(ctx, pages, func(page *iam.ListSigningCertificatesOutput) error {
 		for _, c := range page.Certificates {
 			certificates = append(certificates, posture.Certificate{ID: aws.ToString(c.CertificateId), Status: string(c.Status), Created: dated(c.UploadDate)})
 		}
+		return given(page.Certificates)
 	}); err != nil {
 		l.e.CertificateList = posture.Missing[[]posture.Certificate](source, gapOf(err))
 		return
@@ -352,7 +354,7 @@ func (l *look) virtualDevices(ctx context.Context) {
 	}
 	devices := []posture.Device{}
 	pages := iam.NewListVirtualMFADevicesPaginator(l.c, &iam.ListVirtualMFADevicesInput{AssignmentStatus: iamtypes.AssignmentStatusTypeAssigned})
-	if err := turned(ctx, pages, func(page *iam.ListVirtualMFADevicesOutput) {
+	if err := turned(ctx, pages, func(page *iam.ListVirtualMFADevicesOutput) error {
 		for _, d := range page.VirtualMFADevices {
 			// A user may be called "rootless", and a device may have any name: only the ARN tells.
 			if d.User == nil || !rootOf(l.e.Account.ID, aws.ToString(d.User.Arn)) {
@@ -360,6 +362,7 @@ func (l *look) virtualDevices(ctx context.Context) {
 			}
 			devices = append(devices, posture.Device{Serial: aws.ToString(d.SerialNumber), Kind: posture.DeviceVirtual, Enabled: dated(d.EnableDate)})
 		}
+		return given(page.VirtualMFADevices)
 	}); err != nil {
 		l.e.Devices = posture.Missing[[]posture.Device](posture.SourceVirtualDevices, gapOf(err))
 		return

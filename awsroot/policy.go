@@ -85,11 +85,12 @@ func (r *reach) block(ctx context.Context, cfg aws.Config, account posture.Accou
 	pages := organizations.NewListPoliciesForTargetPaginator(organizations.NewFromConfig(cfg), &organizations.ListPoliciesForTargetInput{
 		TargetId: aws.String(string(account)), Filter: orgtypes.PolicyTypeServiceControlPolicy,
 	})
-	if err := turned(ctx, pages, func(page *organizations.ListPoliciesForTargetOutput) {
+	if err := turned(ctx, pages, func(page *organizations.ListPoliciesForTargetOutput) error {
 		told = serverTime(page.ResultMetadata, told)
 		for _, p := range page.Policies {
 			facts.Attached = facts.Attached || aws.ToString(p.Id) == r.src.Organization.Quarantine.PolicyID
 		}
+		return given(page.Policies)
 	}); err != nil {
 		return facts, told, err
 	}

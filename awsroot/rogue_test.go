@@ -17,6 +17,7 @@ import (
 
 	"github.com/rootcheck-bot/rootcheck/awsroot"
 	"github.com/rootcheck-bot/rootcheck/posture"
+	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
 // rogue is an organization of two accounts that answers everything as AWS does, apart from the calls that a test lets
@@ -398,5 +399,36 @@ func TestWhatIsToldOfAnotherAccountTellsNothing(t *testing.T) {
 		":mfa/a</SerialNumber><User><Arn>arn:aws:iam::"+other+":root</Arn></User></member></VirtualMFADevices>"))
 	if e := alone(t, auditor); len(e.Devices.Value) > 0 {
 		t.Errorf("another account's device counts: %+v", e.Devices)
+	}
+}
+
+func TestAnAnswerWithoutItsListIsNoEmptyList(t *testing.T) {
+	_, auditor := newRogue(t, says("ListAccessKeys", ""))
+	if e := member(t, auditor); e.Keys.Known() {
+		t.Errorf("the keys are %+v", e.Keys)
+	}
+	facts := auditor.Read(t.Context(), remediation.Request{Source: "acme", Account: foreignMember, Means: remediation.MeansOrganization, Version: 3})
+	if facts.Gap == nil || facts.NoKeys || facts.KeysKnown {
+		t.Errorf("the reading says that there is no key: %+v", facts)
+	}
+	_, auditor = newRogue(t, says("ListAccessKeys", "<AccessKeyMetadata/><IsTruncated>false</IsTruncated>"))
+	if facts := auditor.Read(t.Context(), remediation.Request{Source: "acme", Account: foreignMember, Means: remediation.MeansOrganization, Version: 3}); !facts.NoKeys {
+		t.Errorf("an empty list is: %+v", facts)
+	}
+}
+
+func TestAKeyThatIsListedTwiceIsOneKey(t *testing.T) {
+	inactive := strings.Replace(rogueKey, "Active", "Inactive", 1)
+	_, auditor := newRogue(t, map[string]func(http.ResponseWriter, int, url.Values){
+		"ListAccessKeys": func(w http.ResponseWriter, n int, _ url.Values) {
+			if n == 1 {
+				answer(w, "ListAccessKeys", inactive+"<IsTruncated>true</IsTruncated><Marker>m</Marker>")
+				return
+			}
+			answer(w, "ListAccessKeys", rogueKey)
+		},
+	})
+	if e := member(t, auditor); len(e.Keys.Value) != 1 || e.Keys.Value[0].Status != posture.KeyActive {
+		t.Errorf("the keys are %+v", e.Keys)
 	}
 }

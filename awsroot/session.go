@@ -3,6 +3,7 @@ package awsroot
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -99,13 +100,14 @@ var errNoCredentials = errors.New("the answer to AssumeRoot holds no credentials
 // rootKeys lists the root user's keys with their last use, and tells AWS's time when it began to. The session's
 // credentials are the root user's: no UserName.
 func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time.Time, err error) {
-	if err := turned(ctx, iam.NewListAccessKeysPaginator(c, &iam.ListAccessKeysInput{}), func(page *iam.ListAccessKeysOutput) {
+	if err := turned(ctx, iam.NewListAccessKeysPaginator(c, &iam.ListAccessKeysInput{}), func(page *iam.ListAccessKeysOutput) error {
 		if told.IsZero() {
 			told = serverTime(page.ResultMetadata, told)
 		}
 		for _, k := range page.AccessKeyMetadata {
-			keys = append(keys, posture.Key{ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: dated(k.CreateDate)})
+			keys = withKey(keys, posture.Key{ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: dated(k.CreateDate)})
 		}
+		return given(page.AccessKeyMetadata)
 	}); err != nil {
 		return nil, told, err
 	}
@@ -127,6 +129,18 @@ func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time
 		}
 	}
 	return keys, told, nil
+}
+
+// withKey adds a key that is not there yet. Of two answers about one key the worse counts.
+func withKey(keys []posture.Key, k posture.Key) []posture.Key {
+	at := slices.IndexFunc(keys, func(was posture.Key) bool { return was.ID.Same(k.ID) })
+	if at < 0 {
+		return append(keys, k)
+	}
+	if k.Status == posture.KeyActive {
+		keys[at].Status = k.Status
+	}
+	return keys
 }
 
 // statusOf reads a key's status. What is neither Active nor Inactive is taken for Active: nothing may rest on it.

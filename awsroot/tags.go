@@ -44,10 +44,11 @@ func (a *Auditor) LearnTags(ctx context.Context, source string) error {
 	for _, id := range r.tags.due(a.cfg.Now()) {
 		tags := map[string]string{}
 		pages := organizations.NewListTagsForResourcePaginator(c, &organizations.ListTagsForResourceInput{ResourceId: aws.String(string(id))})
-		if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) {
+		if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) error {
 			for _, t := range page.Tags {
 				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 			}
+			return nil
 		}); err != nil {
 			return &GapError{Source: source, Gap: gapOf(err)}
 		}

@@ -52,7 +52,7 @@ func (a *Auditor) LearnUnits(ctx context.Context, source string) error {
 		parent := ahead[0]
 		ahead = ahead[1:]
 		pages := organizations.NewListOrganizationalUnitsForParentPaginator(c, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &parent})
-		if err := turned(ctx, pages, func(page *organizations.ListOrganizationalUnitsForParentOutput) {
+		if err := turned(ctx, pages, func(page *organizations.ListOrganizationalUnitsForParentOutput) error {
 			for _, u := range page.OrganizationalUnits {
 				id := aws.ToString(u.Id)
 				if _, seen := names[id]; seen || id == "" {
@@ -60,6 +60,7 @@ func (a *Auditor) LearnUnits(ctx context.Context, source string) error {
 				}
 				names[id], ahead = aws.ToString(u.Name), append(ahead, id)
 			}
+			return nil
 		}); err != nil {
 			return &GapError{Source: source, Gap: gapOf(err)}
 		}

@@ -47,6 +47,7 @@ func (e oddError) Error() string { return string(e) }
 
 const (
 	errTooLong  oddError = "the answer is longer than any of AWS"
+	errNoList   oddError = "the answer has no list in it, not even an empty one"
 	errEndless  oddError = "the pages of the answer do not end"
 	errNoUse    oddError = "the answer to GetAccessKeyLastUsed says nothing of the key"
 	errManyKeys oddError = "the answer lists more access keys than a root user can have"
@@ -134,7 +135,7 @@ type paged[Page, Options any] interface {
 }
 
 // turned hands over the pages of a list one by one, and gives up where they do not end.
-func turned[Page, Options any](ctx context.Context, pages paged[Page, Options], each func(*Page)) error {
+func turned[Page, Options any](ctx context.Context, pages paged[Page, Options], each func(*Page) error) error {
 	for n := 0; pages.HasMorePages(); n++ {
 		if n == mostPages {
 			return errEndless
@@ -143,7 +144,18 @@ func turned[Page, Options any](ctx context.Context, pages paged[Page, Options], 
 		if err != nil {
 			return err
 		}
-		each(page)
+		if err := each(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given is the error of a page without its list. AWS sends an empty list where there is nothing; no list at all would read
+// as "no key".
+func given[T any](list []T) error {
+	if list == nil {
+		return errNoList
 	}
 	return nil
 }
