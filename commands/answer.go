@@ -288,7 +288,7 @@ type Preview struct {
 
 // Preview reads AWS for a modal. The request may be empty: then the key names what it is about, as [KeyName] does.
 func (s *Service) Preview(ctx context.Context, a Actor, source string, account posture.AccountID, key string, id remediation.RequestID) (Preview, error) {
-	if err := s.look(ctx, a, false); err != nil {
+	if err := s.look(ctx, a); err != nil {
 		return Preview{}, err
 	}
 	var p Preview

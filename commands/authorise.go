@@ -270,15 +270,8 @@ func (s *Service) Refuse(ctx context.Context, a Actor, act string, code RefusalC
 // maxAct bounds the name of an act on record, which may be forged.
 const maxAct = 100
 
-// look lets members of the channel look, a few times a minute.
-func (s *Service) look(ctx context.Context, a Actor, limited bool) error {
-	if limited {
-		return s.lookAt(ctx, a, looking())
-	}
-	return s.lookAt(ctx, a)
-}
-
-func (s *Service) lookAt(ctx context.Context, a Actor, paces ...pace) error {
+// look lets members of the channel look, at the paces that are named.
+func (s *Service) look(ctx context.Context, a Actor, paces ...pace) error {
 	_, refusal := s.permit(ctx, a, ActLook, "")
 	for _, p := range paces {
 		if refusal == nil {
@@ -303,7 +296,7 @@ type pace struct {
 func looking() pace { return pace{burst: 20, every: 12 * time.Second} }
 func asking() pace  { return pace{burst: 40, every: 6 * time.Second} }
 
-// Each page of a list reads all that is known. A person turns over a page in two seconds at the fastest.
+// Each page of a list, and each Home tab, reads all that is known. A person turns over a page in two seconds at the fastest.
 func paging() pace { return pace{burst: 60, every: 2 * time.Second} }
 
 // Checks that people begin are counted for all of them together: each asks AWS about every account, and leaves a trace in

@@ -46,6 +46,9 @@ func TestTurningPagesIsCountedToo(t *testing.T) {
 		t.Errorf("%d pages were turned at once", n)
 	}
 	w.at(func() { w.clock = w.clock.Add(time.Minute) })
+	if n := often(t, 300, func(int) error { _, _, err := w.s.Home(t.Context(), who(approver)); return err }); n < 20 || n > 100 {
+		t.Errorf("the Home tab was opened %d times at once", n)
+	}
 	for _, page := range []int{math.MaxInt, math.MaxInt - 1, -1, math.MinInt} { // a forged button
 		if l, err := w.s.List(t.Context(), who(requester), "", page); err != nil || len(l.Rows) == 0 || l.Page < 0 || l.Page >= l.Pages {
 			t.Errorf("page %d: %d of %d with %d rows, %v", page, l.Page, l.Pages, len(l.Rows), err)

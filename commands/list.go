@@ -21,7 +21,7 @@ func (s *Service) List(ctx context.Context, a Actor, query string, page int) (Li
 	if page > 0 {
 		how = paging()
 	}
-	if err := s.lookAt(ctx, a, how); err != nil {
+	if err := s.look(ctx, a, how); err != nil {
 		return List{}, err
 	}
 	return s.list(ctx, query, page)
@@ -278,7 +278,7 @@ func (s *Service) one(ctx context.Context, word string) (Look, error) {
 
 // Account shows one account, by id, name or alias; where several `aws` entries list it, behind the entry's name and a slash.
 func (s *Service) Account(ctx context.Context, a Actor, word string) (AccountView, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return AccountView{}, err
 	}
 	l, err := s.one(ctx, word)
@@ -290,7 +290,7 @@ func (s *Service) Account(ctx context.Context, a Actor, word string) (AccountVie
 
 // AccountAt answers a button that names an account.
 func (s *Service) AccountAt(ctx context.Context, a Actor, source string, account posture.AccountID) (AccountView, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return AccountView{}, err
 	}
 	v, err := s.View(ctx, source, account)
@@ -303,7 +303,7 @@ func (s *Service) AccountAt(ctx context.Context, a Actor, source string, account
 // Find answers /rootcheck with words: one account where they name exactly one, else whatever they find. Words that find
 // nothing are refused.
 func (s *Service) Find(ctx context.Context, a Actor, words string) (Found, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return Found{}, err
 	}
 	l, err := s.one(ctx, words)
@@ -330,7 +330,7 @@ func (s *Service) Find(ctx context.Context, a Actor, words string) (Found, error
 // Keys answers /rootcheck keys: the accounts that have root keys, or had one that is on its way, worst first. A word
 // narrows it to one account. Of those that no answer has room for there is only the account's id.
 func (s *Service) Keys(ctx context.Context, a Actor, word string) ([]AccountView, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return nil, err
 	}
 	if strings.TrimSpace(word) != "" {
@@ -390,7 +390,7 @@ func (s *Service) viewsOf(ctx context.Context, found []posture.Standing) ([]Acco
 
 // Home is what a person's own tab shows: the posture, and what waits for them.
 func (s *Service) Home(ctx context.Context, a Actor) (List, []remediation.Request, error) {
-	if err := s.look(ctx, a, false); err != nil {
+	if err := s.look(ctx, a, paging()); err != nil {
 		return List{}, nil, err
 	}
 	l, err := s.list(ctx, "", 0)

@@ -333,7 +333,7 @@ func sourceGap(e SourceScan, had int, last Run) *SourceGap {
 // CheckNow begins a scan, or attaches to the one that is under way and returns how far it is. People begin no more than
 // twelve at once and one in five minutes after that.
 func (s *Service) CheckNow(ctx context.Context, a Actor) (Run, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return Run{}, err
 	}
 	now := s.d.Now()

@@ -103,7 +103,7 @@ func (s *Service) inUse(k posture.Key, r *remediation.Request) bool {
 
 // Status answers /rootcheck status.
 func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return Status{}, err
 	}
 	e, err := s.estate(ctx, func(Look, posture.Posture) {})
@@ -139,7 +139,7 @@ func (s *Service) Status(ctx context.Context, a Actor) (Status, error) {
 
 // Requests answers /rootcheck requests: the open ones, or the newest hundred.
 func (s *Service) Requests(ctx context.Context, a Actor, all bool) ([]remediation.Request, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return nil, err
 	}
 	list, err := s.requests(ctx, RequestQuery{Open: !all, Limit: 100})
@@ -159,7 +159,7 @@ const (
 // AuditTrail answers /rootcheck audit: the newest records of a request, or of an account as [Service.Account] finds it. An
 // account's id alone means whatever entry lists it, also one that has left.
 func (s *Service) AuditTrail(ctx context.Context, a Actor, word string) ([]audit.Leaf, error) {
-	if err := s.look(ctx, a, true); err != nil {
+	if err := s.look(ctx, a, looking()); err != nil {
 		return nil, err
 	}
 	q, source := AuditQuery{Limit: trailLimit}, ""
