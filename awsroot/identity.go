@@ -30,7 +30,7 @@ func (i *identity) get(ctx context.Context) (arn string, account posture.Account
 	if err != nil {
 		return "", "", err
 	}
-	i.arn, i.account = aws.ToString(out.Arn), posture.AccountID(aws.ToString(out.Account))
+	i.arn, i.account = text(out.Arn), posture.AccountID(aws.ToString(out.Account))
 	return i.arn, i.account, nil
 }
 

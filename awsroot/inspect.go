@@ -278,10 +278,10 @@ func (l *look) devices(ctx context.Context) {
 	devices := []posture.Device{}
 	if err := turned(ctx, iam.NewListMFADevicesPaginator(l.c, &iam.ListMFADevicesInput{}), func(page *iam.ListMFADevicesOutput) error {
 		for _, d := range page.MFADevices {
-			serial := aws.ToString(d.SerialNumber)
+			serial := text(d.SerialNumber)
 			devices = append(devices, posture.Device{Serial: serial, Kind: posture.GradeDevice(serial), Enabled: dated(d.EnableDate)})
 		}
-		return given(page.MFADevices)
+		return given(page.MFADevices, len(devices))
 	}); err != nil {
 		l.e.Devices = posture.Missing[[]posture.Device](source, gapOf(err))
 		return
@@ -299,9 +299,9 @@ func (l *look) certificates(ctx context.Context) {
 	pages := iam.NewListSigningCertificatesPaginator(l.c, &iam.ListSigningCertificatesInput{})
 	if err := turned(ctx, pages, func(page *iam.ListSigningCertificatesOutput) error {
 		for _, c := range page.Certificates {
-			certificates = append(certificates, posture.Certificate{ID: aws.ToString(c.CertificateId), Status: string(c.Status), Created: dated(c.UploadDate)})
+			certificates = append(certificates, posture.Certificate{ID: text(c.CertificateId), Status: text((*string)(&c.Status)), Created: dated(c.UploadDate)})
 		}
-		return given(page.Certificates)
+		return given(page.Certificates, len(certificates))
 	}); err != nil {
 		l.e.CertificateList = posture.Missing[[]posture.Certificate](source, gapOf(err))
 		return
@@ -360,9 +360,9 @@ func (l *look) virtualDevices(ctx context.Context) {
 			if d.User == nil || !rootOf(l.e.Account.ID, aws.ToString(d.User.Arn)) {
 				continue
 			}
-			devices = append(devices, posture.Device{Serial: aws.ToString(d.SerialNumber), Kind: posture.DeviceVirtual, Enabled: dated(d.EnableDate)})
+			devices = append(devices, posture.Device{Serial: text(d.SerialNumber), Kind: posture.DeviceVirtual, Enabled: dated(d.EnableDate)})
 		}
-		return given(page.VirtualMFADevices)
+		return given(page.VirtualMFADevices, len(devices))
 	}); err != nil {
 		l.e.Devices = posture.Missing[[]posture.Device](posture.SourceVirtualDevices, gapOf(err))
 		return

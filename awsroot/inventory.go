@@ -2,6 +2,7 @@ package awsroot
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,7 +129,7 @@ func give(ctx context.Context, to chan<- listing, page listing) bool {
 func (r *reach) turn(pages <-chan listing, each func(orgtypes.Account) error) error {
 	garbage := func(detail string) error { return &GapError{Source: r.src.Name, Gap: odd(detail)} }
 	var bad error // It hides none of the accounts that follow.
-	tokens, known, barren := map[string]bool{}, map[uint64]struct{}{}, 0
+	tokens, known, barren := map[[sha256.Size]byte]bool{}, map[uint64]struct{}{}, 0
 	for page := range pages {
 		if page.err != nil {
 			return &GapError{Source: r.src.Name, Gap: gapOf(page.err)}
@@ -149,8 +150,9 @@ func (r *reach) turn(pages <-chan listing, each func(orgtypes.Account) error) er
 		if barren++; len(known) > before {
 			barren = 0
 		}
-		switch token := aws.ToString(page.NextToken); {
-		case token == "":
+		token := sha256.Sum256([]byte(aws.ToString(page.NextToken))) // which may be of any length
+		switch {
+		case aws.ToString(page.NextToken) == "":
 			return bad
 		case tokens[token]:
 			return garbage("the same page came twice")
@@ -168,19 +170,21 @@ func (r *reach) turn(pages <-chan listing, each func(orgtypes.Account) error) er
 func (r *reach) account(acc orgtypes.Account, org *commands.Organization) posture.Account {
 	id := posture.AccountID(aws.ToString(acc.Id))
 	out := posture.Account{
-		ID: id, Source: r.src.Name, Partition: org.Partition, Name: aws.ToString(acc.Name), Email: aws.ToString(acc.Email),
-		State: string(acc.State), Role: posture.RoleMember, Unit: r.units.path(acc.Paths), Tags: r.tags.list(id),
+		ID: id, Source: r.src.Name, Partition: org.Partition, Name: text(acc.Name), Email: text(acc.Email),
+		State: text((*string)(&acc.State)), Role: posture.RoleMember, Unit: r.units.path(acc.Paths), Tags: r.tags.list(id),
 	}
 	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
-		org.Management = posture.AccountID(parsed.AccountID)
+		if manager := posture.AccountID(parsed.AccountID); manager.Valid() {
+			org.Management = manager
+		}
 		if parts := strings.Split(parsed.Resource, "/"); len(parts) == 3 {
-			org.ID = parts[1]
+			org.ID = text(&parts[1])
 		}
 	}
 	switch {
 	case out.State == "" && acc.Status != "":
 		// AWS retired Status on 2026-09-09. A server that still knows only it is believed about what it says.
-		out.State = string(acc.Status)
+		out.State = text((*string)(&acc.Status))
 	case out.State == "":
 		out.State = "UNKNOWN"
 	}
@@ -214,7 +218,7 @@ func alias(ctx context.Context, c *iam.Client) string {
 	if err != nil || len(out.AccountAliases) == 0 {
 		return ""
 	}
-	return out.AccountAliases[0]
+	return text(&out.AccountAliases[0])
 }
 
 // centralized asks whether root access is centralized. RootCredentialsManagement alone is what looking and deleting need.

@@ -90,7 +90,7 @@ func (r *reach) block(ctx context.Context, cfg aws.Config, account posture.Accou
 		for _, p := range page.Policies {
 			facts.Attached = facts.Attached || aws.ToString(p.Id) == r.src.Organization.Quarantine.PolicyID
 		}
-		return given(page.Policies)
+		return given(page.Policies, 0)
 	}); err != nil {
 		return facts, told, err
 	}

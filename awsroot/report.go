@@ -164,7 +164,7 @@ func nothing(s string) bool { return s == "N/A" || s == "no_information" || s ==
 
 func (r *reported) text(column string) string {
 	if v := r.value(column); !nothing(v) {
-		return v
+		return text(&v)
 	}
 	return ""
 }

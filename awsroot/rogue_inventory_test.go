@@ -1,6 +1,7 @@
 package awsroot_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -72,5 +73,34 @@ func TestAnAccountThatNobodyAskedAboutIsNoAnswer(t *testing.T) {
 	_, err := auditor.Only(foreignMember).Inventory(t.Context(), "acme", func(a posture.Account) error { return nil })
 	if err == nil {
 		t.Error("an answer about another account is the answer")
+	}
+}
+
+func TestTextsOfAnyLengthAreKeptAtTheLengthThatAWSGivesThem(t *testing.T) {
+	const long = 20_000
+	endless, many := strings.Repeat("x", long), strings.Repeat("<member><SerialNumber>"+strings.Repeat("s", 900)+"</SerialNumber></member>", 200)
+	path := strings.Repeat("r-abcd/ou-abcd-"+endless[:50]+"/", long/60)
+	_, auditor := newRogue(t, map[string]func(http.ResponseWriter, int, url.Values){
+		"ListAccounts": func(w http.ResponseWriter, _ int, _ url.Values) {
+			fmt.Fprintf(w, `{"Accounts":[{"Id":"%s","Name":"%s","Email":"%s","State":"ACTIVE","Paths":["%s"],"Arn":"arn:%s:organizations::%s:account/%s/1"}]}`,
+				foreignMember, endless, endless, path, endless, endless, endless)
+		},
+		"ListAccessKeys": func(w http.ResponseWriter, _ int, _ url.Values) {
+			answer(w, "ListAccessKeys", strings.Replace(rogueKey, "AKIA", "AKIA"+endless, 1))
+		},
+		"GetAccessKeyLastUsed": func(w http.ResponseWriter, _ int, _ url.Values) {
+			answer(w, "GetAccessKeyLastUsed", "<AccessKeyLastUsed><Region>"+endless+"</Region><ServiceName>"+endless+"</ServiceName><LastUsedDate>2026-01-01T00:00:00Z</LastUsedDate></AccessKeyLastUsed>")
+		},
+		"ListMFADevices": func(w http.ResponseWriter, _ int, _ url.Values) {
+			answer(w, "ListMFADevices", "<MFADevices>"+many+"</MFADevices>")
+		},
+	})
+	e := member(t, auditor)
+	kept, err := json.Marshal(e)
+	if err != nil || len(kept) > 10_000 || len(e.Keys.Value[0].ID) > 1000 || !strings.HasPrefix(e.Account.Unit, "/ou-abcd") {
+		t.Errorf("%d bytes are kept of one account, %v", len(kept), err)
+	}
+	if e.Devices.Known() || e.Devices.Gap.Reason != posture.ReasonGarbage {
+		t.Errorf("200 devices of one root user are believed: %d", len(e.Devices.Value))
 	}
 }

@@ -105,14 +105,11 @@ func rootKeys(ctx context.Context, c *iam.Client) (keys []posture.Key, told time
 			told = serverTime(page.ResultMetadata, told)
 		}
 		for _, k := range page.AccessKeyMetadata {
-			keys = withKey(keys, posture.Key{ID: posture.KeyID(aws.ToString(k.AccessKeyId)), Status: statusOf(k.Status), Created: dated(k.CreateDate)})
+			keys = withKey(keys, posture.Key{ID: posture.KeyID(text(k.AccessKeyId)), Status: statusOf(k.Status), Created: dated(k.CreateDate)})
 		}
-		return given(page.AccessKeyMetadata)
+		return given(page.AccessKeyMetadata, len(keys))
 	}); err != nil {
 		return nil, told, err
-	}
-	if len(keys) > mostKeys {
-		return nil, told, errManyKeys
 	}
 	for i := range keys {
 		used, err := c.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: aws.String(string(keys[i].ID))})
@@ -152,7 +149,7 @@ func statusOf(s iamtypes.StatusType) posture.KeyStatus {
 }
 
 func known(s *string) string {
-	if v := aws.ToString(s); v != "N/A" {
+	if v := text(s); v != "N/A" {
 		return v
 	}
 	return ""

@@ -46,7 +46,10 @@ func (a *Auditor) LearnTags(ctx context.Context, source string) error {
 		pages := organizations.NewListTagsForResourcePaginator(c, &organizations.ListTagsForResourceInput{ResourceId: aws.String(string(id))})
 		if err := turned(ctx, pages, func(page *organizations.ListTagsForResourceOutput) error {
 			for _, t := range page.Tags {
-				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+				tags[text(t.Key)] = text(t.Value)
+			}
+			if len(tags) > mostTags {
+				return errEndless
 			}
 			return nil
 		}); err != nil {

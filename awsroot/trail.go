@@ -43,7 +43,7 @@ var (
 type traces struct{ signIn, key posture.Use }
 
 func (t *traces) note(e event, at time.Time, region string) {
-	use := posture.Use{At: at, Service: strings.TrimSuffix(e.Source, ".amazonaws.com"), Region: region}
+	use := posture.Use{At: at, Service: strings.TrimSuffix(text(&e.Source), ".amazonaws.com"), Region: region}
 	to := &t.signIn // a console's session, and one that somebody else opened by AssumeRoot
 	if strings.HasPrefix(e.Identity.AccessKeyID, "AKIA") {
 		to = &t.key

@@ -58,7 +58,7 @@ func (a *Auditor) LearnUnits(ctx context.Context, source string) error {
 				if _, seen := names[id]; seen || id == "" {
 					continue
 				}
-				names[id], ahead = aws.ToString(u.Name), append(ahead, id)
+				names[id], ahead = text(u.Name), append(ahead, id)
 			}
 			return nil
 		}); err != nil {
@@ -98,9 +98,9 @@ func (u *unitNames) path(paths []string) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	units := []string{}
-	for part := range strings.SplitSeq(strings.Trim(paths[0], "/"), "/") {
+	for part := range strings.SplitSeq(strings.Trim(text(&paths[0]), "/"), "/") {
 		switch {
-		case strings.HasPrefix(part, "r-") && !slices.Contains(u.roots, part):
+		case strings.HasPrefix(part, "r-") && len(u.roots) < mostListed && !slices.Contains(u.roots, part):
 			u.roots = append(u.roots, part)
 		case strings.HasPrefix(part, "ou-") && u.names[part] != "":
 			units = append(units, u.names[part])

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go"
@@ -25,7 +26,7 @@ import (
 //   - A flag of the account summary is a number that fits, told once. An empty one is no zero.
 //   - A list that does not end is no list.
 //   - What is told of another account tells nothing.
-//   - A date is one that can be kept.
+//   - A text or a date is one that can be kept.
 
 const (
 	// The longest answers that are read whole. A credential report has a few hundred bytes for each of up to five thousand
@@ -36,8 +37,12 @@ const (
 	mostPages = 100
 	// An organization has a few thousand units at most, and the largest ones some ten thousands of accounts.
 	mostUnits, mostAccounts = 20_000, 500_000
-	// AWS lets a root user have two access keys. Each that is listed costs a call.
-	mostKeys = 8
+	// AWS lets a root user have two access keys, two certificates and eight MFA devices.
+	mostListed = 16
+	// AWS lets an account have fifty tags.
+	mostTags = 200
+	// No text of AWS's that is kept is longer, in characters. The path of an organizational unit is the longest.
+	mostText = 500
 )
 
 // oddError is an answer that cannot be AWS's, in our own words.
@@ -46,12 +51,12 @@ type oddError string
 func (e oddError) Error() string { return string(e) }
 
 const (
-	errTooLong  oddError = "the answer is longer than any of AWS"
-	errNoList   oddError = "the answer has no list in it, not even an empty one"
-	errEndless  oddError = "the pages of the answer do not end"
-	errNoUse    oddError = "the answer to GetAccessKeyLastUsed says nothing of the key"
-	errManyKeys oddError = "the answer lists more access keys than a root user can have"
-	errOddFlag  oddError = "the account summary has a flag without a number, or with two"
+	errTooLong oddError = "the answer is longer than any of AWS"
+	errNoList  oddError = "the answer has no list in it, not even an empty one"
+	errEndless oddError = "the pages of the answer do not end"
+	errNoUse   oddError = "the answer to GetAccessKeyLastUsed says nothing of the key"
+	errMany    oddError = "the answer lists more than a root user can have"
+	errOddFlag oddError = "the account summary has a flag without a number, or with two"
 )
 
 // guard looks at each answer before the SDK does.
@@ -151,13 +156,17 @@ func turned[Page, Options any](ctx context.Context, pages paged[Page, Options], 
 	return nil
 }
 
-// given is the error of a page without its list. AWS sends an empty list where there is nothing; no list at all would read
-// as "no key".
-func given[T any](list []T) error {
-	if list == nil {
+// given is the error of a page without its list, or with which there are more than a root user can have. AWS sends an empty
+// list where there is nothing; no list at all would read as "no key".
+func given[T any](list []T, soFar int) error {
+	switch {
+	case list == nil:
 		return errNoList
+	case soFar > mostListed:
+		return errMany
+	default:
+		return nil
 	}
-	return nil
 }
 
 // odd is an answer that makes no sense, as a gap.
@@ -169,6 +178,22 @@ func odd(detail string) posture.Gap {
 func rootOf(account posture.AccountID, s string) bool {
 	a, err := arn.Parse(s)
 	return err == nil && a.Service == "iam" && a.Resource == "root" && a.AccountID == string(account)
+}
+
+// text is a text of AWS's at a length that can be kept.
+func text(told *string) string {
+	s := aws.ToString(told)
+	if len(s) <= mostText {
+		return s
+	}
+	n := 0
+	for i := range s {
+		if n == mostText {
+			return s[:i]
+		}
+		n++
+	}
+	return s
 }
 
 // dated is a date of AWS's as it can be kept: JSON holds four digits of a year, and a time zone may turn the last of them
