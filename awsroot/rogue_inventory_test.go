@@ -3,6 +3,7 @@ package awsroot_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,6 +45,23 @@ func TestAnInventoryWithoutEndIsGivenUp(t *testing.T) {
 				t.Errorf("after %d pages it still reads", s.count("ListAccounts"))
 			}
 		})
+	}
+}
+
+func TestAListOfAllAccountsOnOnePageIsRead(t *testing.T) {
+	const accounts = 50_000
+	_, auditor := newRogue(t, map[string]func(http.ResponseWriter, int, url.Values){
+		"ListAccounts": func(w http.ResponseWriter, _ int, _ url.Values) {
+			_, _ = io.WriteString(w, `{"Accounts":[`)
+			for i := range accounts {
+				_, _ = io.WriteString(w, rogueAccount(fmt.Sprintf("%012d", i), "an account with a name of some length, and its team")+",")
+			}
+			_, _ = io.WriteString(w, rogueAccount(foreignManagement, "a")+`]}`)
+		},
+	})
+	listed := 0
+	if _, err := auditor.Inventory(t.Context(), "acme", func(posture.Account) error { listed++; return nil }); err != nil || listed != accounts+1 {
+		t.Errorf("%d accounts were listed, %v", listed, err)
 	}
 }
 

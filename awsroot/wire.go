@@ -29,9 +29,10 @@ import (
 //   - A text or a date is one that can be kept.
 
 const (
-	// The longest answers that are read whole. A credential report has a few hundred bytes for each of up to five thousand
-	// users, a page of the event history fifty events; everything else has a few kilobytes.
-	longAnswer, shortAnswer = 16 << 20, 256 << 10
+	// The longest answers that are read whole. What is asked of many members at once has a few kilobytes. A credential report
+	// has a few hundred bytes for each of thousands of users, a page of the event history fifty events, and a server that
+	// is not AWS may list all of its accounts on one page.
+	longAnswer, shortAnswer = 32 << 20, 256 << 10
 	// What AWS lists of one root user, policies of one target or tags of one account fits on a page or two, and its lists of
 	// accounts have no hundred pages in a row without one that is new.
 	mostPages = 100
@@ -69,9 +70,9 @@ func guard(stack *middleware.Stack) error {
 		if !ok || answer.Response == nil || answer.Body == nil {
 			return out, metadata, err
 		}
-		operation, most := awsmiddleware.GetOperationName(ctx), int64(shortAnswer)
-		if operation == "GetCredentialReport" || operation == "LookupEvents" {
-			most = longAnswer
+		operation, most := awsmiddleware.GetOperationName(ctx), int64(longAnswer)
+		if service := awsmiddleware.GetServiceID(ctx); (service == "IAM" || service == "STS") && operation != "GetCredentialReport" {
+			most = shortAnswer
 		}
 		answer.Body = &bounded{ReadCloser: answer.Body, left: most}
 		if err == nil && operation == "GetAccountSummary" && answer.StatusCode == http.StatusOK {
@@ -200,7 +201,7 @@ func text(told *string) string {
 // into a fifth. One that cannot be is the first or the last that can. It is zero only where there was no date, because zero
 // means never.
 func dated(told *time.Time) time.Time {
-	first, last := time.Unix(0, 0).UTC(), time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+	first, last := time.Unix(1, 0).UTC(), time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
 	switch {
 	case told == nil:
 		return time.Time{}
