@@ -227,7 +227,7 @@ func TestPagesWithoutEndAreGivenUp(t *testing.T) {
 		}
 	}
 	for action, page := range map[string]string{
-		"ListAccessKeys": "<AccessKeyMetadata/>", "ListMFADevices": rogueDevice, "ListSigningCertificates": "<Certificates/>",
+		"ListAccessKeys": "<AccessKeyMetadata/>", "ListMFADevices": "<MFADevices/>", "ListSigningCertificates": "<Certificates/>",
 	} {
 		t.Run(action, func(t *testing.T) {
 			s, auditor := newRogue(t, map[string]func(http.ResponseWriter, int, url.Values){
@@ -256,7 +256,11 @@ func TestUnitsWithoutEndAreGivenUp(t *testing.T) {
 			fmt.Fprintf(w, `{"Accounts":[%s]}`, strings.Replace(rogueAccount(foreignMember, "b"), `"Name"`, `"Paths":["o-abcd/r-abcd/`+foreignMember+`/"],"Name"`, 1))
 		},
 		"ListTagsForResource": func(w http.ResponseWriter, n int, _ url.Values) {
-			fmt.Fprintf(w, `{"Tags":[{"Key":"k%d","Value":"v"}],"NextToken":"t%d"}`, n, n)
+			tags := make([]string, 0, 20)
+			for i := range 20 {
+				tags = append(tags, fmt.Sprintf(`{"Key":"k%d-%d","Value":"v"}`, n, i))
+			}
+			fmt.Fprintf(w, `{"Tags":[%s],"NextToken":"t%d"}`, strings.Join(tags, ","), n)
 		},
 		"ListOrganizationalUnitsForParent": func(w http.ResponseWriter, n int, _ url.Values) {
 			units := make([]string, 0, 1000)
