@@ -88,7 +88,7 @@ func TestAnAccountThatNobodyAskedAboutIsNoAnswer(t *testing.T) {
 			fmt.Fprintf(w, `{"Account":%s}`, rogueAccount(foreignManagement, "a"))
 		},
 	})
-	_, err := auditor.Only(foreignMember).Inventory(t.Context(), "acme", func(a posture.Account) error { return nil })
+	_, err := auditor.Only(foreignMember).Inventory(t.Context(), "acme", func(posture.Account) error { return nil })
 	if err == nil {
 		t.Error("an answer about another account is the answer")
 	}

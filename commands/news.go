@@ -30,7 +30,7 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 		return err
 	}
 	c := Change{Lease: &l, Audit: []audit.Event{finished(run, now)}}
-	if err := s.announce(ctx, &c, found, run, now); err != nil {
+	if err = s.announce(ctx, &c, found, run, now); err != nil {
 		return err
 	}
 	last, err := s.d.Estate.LastRun(ctx)
