@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,10 +112,13 @@ func guardSummary(answer *smithyhttp.Response) error {
 		io.Reader
 		io.Closer
 	}{bytes.NewReader(whole), answer.Body}
+	if plainSummary(whole) {
+		return nil
+	}
 	var summary struct {
 		Entries []struct {
-			Key   string `xml:"key"`
-			Value string `xml:"value"`
+			Keys   []string `xml:"key"`
+			Values []string `xml:"value"`
 		} `xml:"GetAccountSummaryResult>SummaryMap>entry"`
 	}
 	if err := xml.Unmarshal(whole, &summary); err != nil {
@@ -122,16 +126,47 @@ func guardSummary(answer *smithyhttp.Response) error {
 	}
 	told := map[string]string{}
 	for _, e := range summary.Entries {
-		if !strings.HasPrefix(e.Key, "Account") {
+		if !slices.ContainsFunc(e.Keys, func(k string) bool { return strings.HasPrefix(k, "Account") }) {
 			continue
 		}
-		before, twice := told[e.Key]
-		if _, err := strconv.ParseInt(e.Value, 10, 32); err != nil || twice && before != e.Value {
+		if len(e.Keys) != 1 || len(e.Values) != 1 {
 			return &smithy.DeserializationError{Err: errOddFlag}
 		}
-		told[e.Key] = e.Value
+		key, value := e.Keys[0], e.Values[0]
+		before, twice := told[key]
+		if _, err := strconv.ParseInt(value, 10, 32); err != nil || twice && before != value {
+			return &smithy.DeserializationError{Err: errOddFlag}
+		}
+		told[key] = value
 	}
 	return nil
+}
+
+// plainSummary reports whether every flag stands once, with its number, in the form that AWS writes. It spares an XML
+// decoder for each account.
+func plainSummary(whole []byte) bool {
+	if bytes.IndexByte(whole, '&') >= 0 || bytes.Contains(whole, []byte("<!")) {
+		return false // A name may hide in an entity or a section.
+	}
+	const space = " \t\r\n"
+	names := make([]string, 0, 8)
+	for {
+		i := bytes.Index(whole, []byte(">Account"))
+		if i < 0 {
+			return true
+		}
+		before, begins := bytes.CutSuffix(whole[:i+1], []byte("<key>"))
+		name, after, ends := bytes.Cut(whole[i+1:], []byte("</key>"))
+		value, valued := bytes.CutPrefix(bytes.TrimLeft(after, space), []byte("<value>"))
+		number, rest, closed := bytes.Cut(value, []byte("</value>"))
+		_, err := strconv.ParseInt(string(number), 10, 32)
+		whole = bytes.TrimLeft(rest, space)
+		entry := bytes.HasSuffix(bytes.TrimRight(before, space), []byte("<entry>")) && bytes.HasPrefix(whole, []byte("</entry>"))
+		if !begins || !ends || !valued || !closed || err != nil || !entry || slices.Contains(names, string(name)) {
+			return false
+		}
+		names = append(names, string(name))
+	}
 }
 
 // paged is one of the SDK's paginators.
