@@ -42,7 +42,7 @@ type Looking interface {
 	List(ctx context.Context, a commands.Actor, query string, page int) (commands.List, error)
 	Find(ctx context.Context, a commands.Actor, words string) (commands.Found, error)
 	AccountAt(ctx context.Context, a commands.Actor, source string, account posture.AccountID) (commands.AccountView, error)
-	Keys(ctx context.Context, a commands.Actor, word string) ([]commands.AccountView, error)
+	Keys(ctx context.Context, a commands.Actor, word string) (commands.KeyList, error)
 	Status(ctx context.Context, a commands.Actor) (commands.Status, error)
 	Requests(ctx context.Context, a commands.Actor, all bool) ([]remediation.Request, error)
 	AuditTrail(ctx context.Context, a commands.Actor, word string) ([]audit.Leaf, error)

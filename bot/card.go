@@ -244,6 +244,9 @@ func keyFacts(v voice, a commands.AccountView, k commands.KeyView) []string {
 	if deleted {
 		status = v.say("key.status.deleted")
 	}
+	if !k.AsOf.IsZero() {
+		status += " · " + v.say("key.as_of", arg{"Ago": v.ago(k.AsOf)})
+	}
 	created := v.say("time.unknown")
 	if !k.Key.Created.IsZero() {
 		created = v.day(k.Key.Created) + " · " + v.say("time.old", arg{"Span": v.span(v.now.Sub(k.Key.Created))})

@@ -115,7 +115,7 @@ func ownerBlocks(v voice, a commands.AccountView) []slack.Block {
 	}
 	switch {
 	case o.User != "":
-		lines = append(lines, v.say("owner.known", arg{"Who": v.name(o.User), "How": v.say("how." + string(o.How))})+" "+ownerStage(v, o))
+		lines = append(lines, v.say("owner.known", arg{"Who": v.name(o.User), "How": v.say("how." + string(o.How))})+" "+ownerStage(v, a))
 		if missingMFA(a) && !a.Block.Attached {
 			buttons = append(buttons, tell)
 		}
@@ -134,22 +134,37 @@ func ownerBlocks(v voice, a commands.AccountView) []slack.Block {
 	return blocks
 }
 
-func ownerStage(v voice, o commands.Owner) string {
+func ownerStage(v voice, a commands.AccountView) string {
+	o := a.Owner
 	id := "stage." + string(o.Stage)
 	if o.Stage == commands.OwnerUntold {
 		id = "stage.untold"
 	}
-	return v.say(id, arg{"When": v.when(o.ToldAt), "Count": o.Told})
+	said := v.say(id, arg{"When": v.when(o.ToldAt), "Count": o.Told})
+	if gap := a.Look.Unread(posture.RootMFA); gap != nil && waiting(o) {
+		unread := v.say("stage.unread", arg{"Why": gapPhrase(v, gap.Reason)})
+		if o.Stage == commands.OwnerAnswered { // that AWS does not show it would be too much said
+			return unread
+		}
+		said += " " + unread
+	}
+	return said
 }
 
-// needsOwner reports whether anything on the card is for the owner: a missing device, or a step in the console.
+// waiting reports whether an owner was written to and has not finished.
+func waiting(o commands.Owner) bool {
+	return o.Stage == commands.OwnerTold || o.Stage == commands.OwnerAnswered
+}
+
+// needsOwner reports whether anything on the card is for the owner: a missing device, one that was missing when that could last
+// be read, or a step in the console.
 func needsOwner(a commands.AccountView) bool {
 	for _, k := range a.Keys {
 		if k.Deactivate == "guided" || k.Delete == "guided" {
 			return true
 		}
 	}
-	return missingMFA(a) || a.Owner.Claim != ""
+	return missingMFA(a) || a.Owner.Claim != "" || waiting(a.Owner) && a.Look.Unread(posture.RootMFA) != nil
 }
 
 func missingMFA(a commands.AccountView) bool {

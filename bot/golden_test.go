@@ -231,7 +231,7 @@ func answers(v voice, name string) []drawn {
 	}
 	tab := home(v, l, reqs)
 	all = append(all, ofMessage("grim digest", head), ofMessage("list", list(v, l)), ofMessage("list before the first check", list(v, commands.List{First: true})),
-		ofMessage("keys", keys(v, views)), ofMessage("status", status(v, s)), ofMessage("requests", requests(v, reqs, true)), ofMessage("audit", trail(v, leaves)),
+		ofMessage("keys", keys(v, commands.KeyList{Accounts: views})), ofMessage("status", status(v, s)), ofMessage("requests", requests(v, reqs, true)), ofMessage("audit", trail(v, leaves)),
 		ofMessage("help", help(v)), ofMessage("guide", guide(v, "")), ofMessage("alarm", alarm(v, account(name, remediation.MeansOrganization), request(remediation.Reactivated, remediation.MeansOrganization), remediation.NoteDetached)),
 		drawn{Name: "home", Surface: slacksim.SurfaceHome, Blocks: tab.Blocks.BlockSet})
 	all = append(all, lines(v, name)...)

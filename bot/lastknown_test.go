@@ -56,3 +56,98 @@ func TestWhatWasLastReadStandsBesideTheGapWithItsAgeAndCountsForNothing(t *testi
 		}
 	}
 }
+
+func TestKeysThatCannotBeReadNowAreListedApartWithTheirAgeAndTheCause(t *testing.T) {
+	for lang, v := range voices(t) {
+		denied := blind()
+		lost := account("lab", remediation.MeansGuided)
+		lost.Look.Findings = blind().Look.Findings
+		lost.Look.Before = blind().Look.Before
+		lost.Look.Lost = &posture.Gap{Reason: posture.ReasonThrottled}
+		lost.Keys[0].AsOf = noon().AddDate(0, 0, -3)
+		l := commands.KeyList{
+			Coverage: coverage(1, 3), Unread: 2,
+			Accounts: []commands.AccountView{account("payments", remediation.MeansGuided), denied, lost},
+		}
+		shown := keys(v, l)
+		said := spoken(shown.Blocks)
+		now, old, found := strings.Cut(said, v.say("keys.unread", arg{"Count": 2}))
+		if !found || !strings.Contains(now, v.say("keys.title", arg{"Count": 1})) {
+			t.Fatalf("what is so now and what was are not told apart in %s:\n%s", lang, said)
+		}
+		ago := v.ago(noon().AddDate(0, 0, -3))
+		for _, want := range []string{
+			v.say("gap.as_of", arg{"Ago": ago, "What": sentence(v, denied.Look.Before[posture.RootAccessKey]), "Why": v.say("gap.denied")}),
+			v.say("gap.throttled"), v.say("key.status.active") + " · " + v.say("key.as_of", arg{"Ago": ago}),
+			v.say("list.title", arg{"Scanned": 1, "Listed": 3}),
+		} {
+			if !strings.Contains(old, want) || strings.Contains(now, ago) {
+				t.Errorf("%q is missing, or not among the old in %s:\n%s", want, lang, said)
+			}
+		}
+		l.Accounts, l.Unread = l.Accounts[1:], 2
+		if said := spoken(keys(v, l).Blocks); !strings.Contains(said, v.say("keys.none")) || !strings.Contains(said, ago) {
+			t.Errorf("where no key can be read now, in %s:\n%s", lang, said)
+		}
+		for range keyRows {
+			l.Accounts = append([]commands.AccountView{account("payments", remediation.MeansGuided)}, l.Accounts...)
+		}
+		if said := spoken(keys(v, l).Blocks); !strings.Contains(said, v.say("keys.unread", arg{"Count": 2})) {
+			t.Errorf("where there is no room for them, they are not counted in %s:\n%s", lang, said)
+		}
+		l = commands.KeyList{Accounts: []commands.AccountView{denied}, Unread: 1}
+		if said := spoken(keys(v, l).Blocks); !strings.Contains(said, ago) || strings.Contains(said, v.say("keys.title", arg{"Count": 1})) {
+			t.Errorf("asked for alone, in %s:\n%s", lang, said)
+		}
+		clean := account("payments", remediation.MeansGuided)
+		clean.Keys = nil
+		clean.Look.Findings[0].Status, clean.Look.Findings[0].Code = posture.Passed, posture.CodeNoKey
+		l = commands.KeyList{Accounts: []commands.AccountView{clean}}
+		if said := spoken(keys(v, l).Blocks); strings.Contains(said, v.say("keys.title", arg{"Count": 1})) || !strings.Contains(said, v.say("finding.no_key")) {
+			t.Errorf("an account without keys, in %s:\n%s", lang, said)
+		}
+	}
+}
+
+func TestACardThatStandsNamesTheTimeOfWhatItCannotReadAnyMore(t *testing.T) {
+	for lang, v := range voices(t) {
+		v.stands = true
+		shown := spoken(card(v, blind()).Blocks)
+		if was := noon().AddDate(0, 0, -3); !strings.Contains(shown, v.when(was)) || strings.Contains(shown, v.say("time.ago", arg{"Span": v.span(72 * time.Hour)})) {
+			t.Errorf("the card in %s will be wrong tomorrow:\n%s", lang, shown)
+		}
+	}
+}
+
+func TestAnOwnerIsToldTheAgeOfWhatCannotBeReadNow(t *testing.T) {
+	for lang, v := range voices(t) {
+		a := blind()
+		mfa := finding(posture.RootMFA, posture.Critical, posture.CodeNoMFA)
+		mfa.At = noon().AddDate(0, 0, -3)
+		a.Look.Before[posture.RootMFA] = mfa
+		said := spoken(mfaDM(v, a).Blocks)
+		if !strings.Contains(said, v.ago(mfa.At)) || !strings.Contains(said, v.say("gap.denied")) || strings.Contains(said, v.say("dm.lack.root-mfa")) {
+			t.Errorf("the owner of an account that cannot be read is told in %s:\n%s", lang, said)
+		}
+		a.Owner.Stage = commands.OwnerAnswered
+		if said = spoken(mfaDM(v, a).Blocks); strings.Contains(said, v.say("dm.not_yet")) {
+			t.Errorf("that AWS does not show it is said of what nobody could read, in %s:\n%s", lang, said)
+		}
+		if shown := spoken(card(v, a).Blocks); !strings.Contains(shown, v.say("stage.unread", arg{"Why": v.say("gap.denied")})) || strings.Contains(shown, v.say("stage.answered")) {
+			t.Errorf("the card in %s:\n%s", lang, shown)
+		}
+		delete(a.Look.Before, posture.RootMFA)
+		if said = spoken(mfaDM(v, a).Blocks); strings.Contains(said, v.say("dm.lack.root-mfa")) {
+			t.Errorf("what was never read is claimed in %s:\n%s", lang, said)
+		}
+		old := account("payments", remediation.MeansGuided)
+		old.Look.Findings[1].At = noon().AddDate(0, 0, -6)
+		if said = spoken(mfaDM(v, old).Blocks); !strings.Contains(said, v.say("dm.lack.root-mfa")+" "+v.say("dm.lack.as_of", arg{"Ago": v.ago(noon().AddDate(0, 0, -6))})) {
+			t.Errorf("a week-old check is told as if it were of today in %s:\n%s", lang, said)
+		}
+		w := commands.Work{Notice: commands.NoticeEscalatedUnread, User: olive, Source: "acme", Account: "222222222222", Count: 3, What: string(posture.ReasonDenied)}
+		if said = spoken(channelNotice(v, w, nil).Blocks); !strings.Contains(said, v.say("gap.denied")) {
+			t.Errorf("the channel hears in %s:\n%s", lang, said)
+		}
+	}
+}

@@ -151,7 +151,9 @@ func (b *Bot) card(ctx context.Context, p place, post bool) (commands.MessageRef
 	// That an account was looked at again is no reason to send its card. So the card does not say when that was, or it
 	// would look as if nobody had looked since.
 	a.Look.Evidence.At = time.Time{}
-	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", b.cardIn(ctx, b.voice(""), a), post)
+	v := b.voice("")
+	v.stands = true
+	return b.show(ctx, cardKey(p), b.ws.cfg.Channel, "", b.cardIn(ctx, v, a), post)
 }
 
 // alarm writes a message of its own, with the way to the account.
@@ -346,6 +348,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 	}
 	blocks := []slack.Block{para(v.say(id, arg{
 		"By": user(w.By), "Who": user(w.User), "Account": where, "Reason": quote(w.Reason), "Count": w.Count,
+		"Why":  gapPhrase(v, posture.Reason(w.What)),
 		"What": "`" + outside(cmp.Or(w.What, string(w.Notice)), troubleLength).mrkdwn() + "`",
 	}))}
 	if w.Notice == commands.NoticePaused && w.Count > 0 {
@@ -365,7 +368,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 		claim := place{w.Source, w.Account, w.User}.value()
 		blocks = append(blocks, row(primary(button(actOwnerYes, claim, v.say("button.owner_yes"), v.say("about.owner_yes", about))),
 			button(actShow, value, v.say("button.show"), v.say("about.show", about))))
-	case commands.NoticeEscalated, commands.NoticeDeclined, commands.NoticeBreakGlass:
+	case commands.NoticeEscalated, commands.NoticeEscalatedUnread, commands.NoticeDeclined, commands.NoticeBreakGlass:
 		blocks = append(blocks, row(button(actShow, value, v.say("button.show"), v.say("about.show", about)),
 			button(actAssign, value, v.say("button.assign"), v.say("about.assign", about))))
 	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked, commands.NoticeFailing,

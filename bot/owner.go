@@ -3,6 +3,7 @@ package bot
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -40,27 +41,47 @@ func mfaDM(v voice, a commands.AccountView) message {
 		return newMessage(v, append(blocks, para(v.say("dm.blocked", team)), row(later(v, value)...)))
 	}
 	if o.Device == "" { // whoever has chosen a device has read why
-		blocks = append(blocks, para(v.say("dm.why", arg{"Account": name, "Lack": v.say("dm.lack." + lack(a.Look.Findings))})))
+		blocks = append(blocks, para(v.say("dm.why", arg{"Account": name, "Lack": lack(v, a.Look)})))
 		if centralizedMember(a.Look.Evidence) {
 			blocks = append(blocks, para(v.say("dm.better", team)))
 		}
 	}
 	if o.Stage == commands.OwnerAnswered {
-		blocks = append(blocks, para(v.say("dm.not_yet")))
+		said := v.say("dm.not_yet")
+		if gap := a.Look.Unread(posture.RootMFA); gap != nil {
+			said = v.say("dm.not_read", arg{"Why": gapPhrase(v, gap.Reason)})
+		}
+		blocks = append(blocks, para(said))
 	}
 	blocks = append(blocks, wizard(v, a, value)...)
 	return newMessage(v, append(blocks, small(v.say("dm.promise", team))))
 }
 
-// lack names what the account's MFA lacks, worst first.
-func lack(all []posture.Finding) string {
-	failed, _ := sortFindings(all, nil)
-	for _, f := range failed {
-		if f.Control == posture.RootMFA || f.Control == posture.RootHardwareMFA || f.Control == posture.RootBackupMFA {
-			return string(f.Control)
+// aged is how old a reading may be that an owner is told of without its age.
+const aged = 24 * time.Hour
+
+// lack says what the account's MFA lacks, worst first. What cannot be read now, or was not for long, is said with its age:
+// the owner may have mended it since.
+func lack(v voice, l commands.Look) string {
+	if gap := l.Unread(posture.RootMFA); gap != nil {
+		last, known := l.Before[posture.RootMFA]
+		if !known {
+			return v.say("dm.lack.unknown", arg{"Why": gapPhrase(v, gap.Reason)})
 		}
+		return v.say("dm.lack.unread", arg{"Ago": v.ago(last.At), "What": sentence(v, last), "Why": gapPhrase(v, gap.Reason)})
 	}
-	return string(posture.RootMFA)
+	failed, _ := sortFindings(l.Findings, nil)
+	for _, f := range failed {
+		if f.Control != posture.RootMFA && f.Control != posture.RootHardwareMFA && f.Control != posture.RootBackupMFA {
+			continue
+		}
+		said := v.say("dm.lack." + string(f.Control))
+		if v.now.Sub(f.At) > aged {
+			said += " " + v.say("dm.lack.as_of", arg{"Ago": v.ago(f.At)})
+		}
+		return said
+	}
+	return v.say("dm.lack.none")
 }
 
 // wizard is the part of the message that changes as the owner chooses.

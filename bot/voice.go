@@ -36,6 +36,8 @@ type voice struct {
 	loc   *i18n.Localizer
 	now   time.Time
 	names map[string]string // people's names by their ids, for what must not ring them
+	// stands is set for a message that stands for days and is not drawn again as time goes by: it names times, not ages.
+	stands bool
 }
 
 // speak returns the voice for a Slack locale such as "ko-KR", or English where there is no catalogue for it.
@@ -119,12 +121,13 @@ func (v voice) span(d time.Duration) string {
 	}
 }
 
-// ago says how long ago something was. A time that has not come yet is shown as it is, not as a past one.
+// ago says how long ago something was. A time that has not come yet is shown as it is, not as a past one, and so is every
+// time in a message that stands.
 func (v voice) ago(t time.Time) string {
 	switch d := v.now.Sub(t); {
 	case t.IsZero():
 		return v.say("time.never")
-	case d < 0:
+	case d < 0 || v.stands:
 		return v.when(t)
 	case d < time.Minute:
 		return v.say("time.just_now")

@@ -187,6 +187,14 @@ func listed(e posture.Evidence) []posture.Key {
 	return nil
 }
 
+// listedAt is when the keys that [listed] gives were so.
+func listedAt(e posture.Evidence) time.Time {
+	if e.Keys.Known() {
+		return e.Keys.At
+	}
+	return e.AccessKeys.At
+}
+
 // pick finds a key by its name. An empty name means the only one. A key whose id the scan did not see is named by its
 // creation date, also where a better reading shows the id; two of one date are nobody's.
 func pick(keys []posture.Key, name string) (posture.Key, bool) {

@@ -327,67 +327,6 @@ func (s *Service) Find(ctx context.Context, a Actor, words string) (Found, error
 	return Found{}, s.refused(ctx, a, subject{act: ActLook}, no)
 }
 
-// Keys answers /rootcheck keys: the accounts that have root keys, or had one that is on its way, worst first. A word
-// narrows it to one account. Of those that no answer has room for there is only the account's id.
-func (s *Service) Keys(ctx context.Context, a Actor, word string) ([]AccountView, error) {
-	if err := s.look(ctx, a, looking()); err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(word) != "" {
-		l, err := s.one(ctx, word)
-		if err != nil {
-			return nil, s.record(ctx, a, subject{act: ActLook}, err)
-		}
-		v, err := s.view(ctx, l)
-		return []AccountView{v}, err
-	}
-	open, err := s.requests(ctx, RequestQuery{Open: true})
-	if err != nil {
-		return nil, fmt.Errorf("read the open requests: %w", err)
-	}
-	asked := map[Place]bool{}
-	for _, r := range open {
-		asked[Place{Source: r.Source, Account: r.Account}] = true
-	}
-	var found []posture.Standing
-	err = s.d.Estate.Each(ctx, func(l Look) error {
-		p := postureOf(l)
-		f, _ := p.Finding(posture.RootAccessKey)
-		if f.Status == posture.Failed || asked[Place{Source: p.Account.Source, Account: p.Account.ID}] {
-			found = append(found, p.Standing())
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the accounts with keys: %w", err)
-	}
-	slices.SortFunc(found, posture.Standing.Compare)
-	return s.viewsOf(ctx, found)
-}
-
-// wholeViews is how many accounts an answer about keys shows with everything.
-const wholeViews = 25
-
-// viewsOf shows the first accounts with everything, and names the rest.
-func (s *Service) viewsOf(ctx context.Context, found []posture.Standing) ([]AccountView, error) {
-	views := make([]AccountView, 0, len(found))
-	for i, at := range found {
-		if i >= wholeViews {
-			views = append(views, AccountView{Look: Look{Evidence: posture.Evidence{Account: posture.Account{ID: at.Account, Source: at.Source}}}})
-			continue
-		}
-		v, err := s.View(ctx, at.Source, at.Account)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, v)
-	}
-	return views, nil
-}
-
 // Home is what a person's own tab shows: the posture, and what waits for them.
 func (s *Service) Home(ctx context.Context, a Actor) (List, []remediation.Request, error) {
 	if err := s.look(ctx, a, paging()); err != nil {

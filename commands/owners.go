@@ -15,6 +15,8 @@ import (
 //   - On a first install nobody is written to before an approver has released the previewed batch.
 //   - An owner is written to once, then reminded. No owner's button stops the escalation to the channel.
 //   - While an account is blocked its owner cannot sign in, so nobody is asked to.
+//   - AWS is read before anybody is reminded. While it cannot be read nobody is chased for what was so once; that the owner
+//     has not answered is told to the channel all the same, with that.
 
 // lookAgain is how long after a search that found nobody the contacts are asked again.
 const lookAgain = 24 * time.Hour
@@ -25,10 +27,14 @@ func (s *Service) owners(ctx context.Context, _ Lease) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
+	sight, err := s.sight(ctx)
+	if err != nil {
+		return Change{}, err
+	}
 	var held []Place
 	fresh := false
 	err = s.d.Estate.Each(ctx, func(l Look) error {
-		o, first, failed := s.sweep(ctx, l, released)
+		o, first, failed := s.sweep(ctx, sight.now(l), released)
 		if failed == nil && o.Stage == OwnerHeld {
 			held = append(held, Place{Source: o.Source, Account: o.Account})
 			fresh = fresh || first
@@ -196,12 +202,12 @@ func (s *Service) remind(ctx context.Context, l Lease) (Change, error) {
 	if err != nil || o.Stage != OwnerTold && o.Stage != OwnerAnswered || o.User == "" {
 		return Change{}, err
 	}
-	look, err := s.d.Estate.Look(ctx, w.Source, w.Account)
+	look, err := s.lately(ctx, w.Source, w.Account)
 	if errors.Is(err, ErrNotFound) {
 		return Change{}, nil
 	}
 	if err != nil {
-		return Change{}, fmt.Errorf("read account %s: %w", w.Account, err)
+		return Change{}, err
 	}
 	now := s.d.Now()
 	f, _ := postureOf(look).Finding(posture.RootMFA)
@@ -216,12 +222,12 @@ func (s *Service) remind(ctx context.Context, l Lease) (Change, error) {
 	if blocked || s.cfg.DryRun {
 		return Change{Queue: []Item{item(l.Key, KindRemind, w, now.Add(s.cfg.Reminder))}}, nil
 	}
+	unread := look.Unread(posture.RootMFA)
+	if unread != nil && !now.Before(o.RemindAt) {
+		o.RemindAt = now.Add(s.cfg.Reminder)
+	}
 	if o.Escalated.IsZero() && !now.Before(s.escalateAt(o)) {
-		o.Escalated = now
-		notice := item(fmt.Sprintf("notice/escalated/%s/%s/%d", o.Source, o.Account, o.Told), KindNotice, Work{
-			Notice: NoticeEscalated, Source: o.Source, Account: o.Account, User: o.User, Count: o.Told,
-		}, now)
-		if o, err = s.saveOwner(ctx, o, ownerEvent(o, audit.OwnerEscalated, audit.System("clock"), "mfa"), notice, s.remindItem(o)); err != nil {
+		if o, err = s.escalate(ctx, o, unread); err != nil {
 			return Change{}, err
 		}
 	}
@@ -233,6 +239,30 @@ func (s *Service) remind(ctx context.Context, l Lease) (Change, error) {
 	}
 	_, err = s.tell(ctx, o, audit.System("clock"))
 	return Change{}, err
+}
+
+// lately is a look at an account that is young enough to speak to its owner about: the last one, or else a new one.
+func (s *Service) lately(ctx context.Context, source string, account posture.AccountID) (Look, error) {
+	look, err := s.d.Estate.Look(ctx, source, account)
+	if err != nil {
+		return look, fmt.Errorf("read account %s: %w", account, err)
+	}
+	if look.Unread(posture.RootMFA) == nil && s.d.Now().Sub(look.Evidence.At) < young {
+		return look, nil
+	}
+	return s.reinspect(ctx, source, account)
+}
+
+// escalate tells the channel that an owner does not answer, and where AWS cannot be read that nobody knows whether it is done.
+func (s *Service) escalate(ctx context.Context, o Owner, unread *posture.Gap) (Owner, error) {
+	now := s.d.Now()
+	o.Escalated = now
+	w := Work{Notice: NoticeEscalated, Source: o.Source, Account: o.Account, User: o.User, Count: o.Told}
+	if unread != nil {
+		w.Notice, w.What = NoticeEscalatedUnread, string(unread.Reason)
+	}
+	notice := item(fmt.Sprintf("notice/escalated/%s/%s/%d", o.Source, o.Account, o.Told), KindNotice, w, now)
+	return s.saveOwner(ctx, o, ownerEvent(o, audit.OwnerEscalated, audit.System("clock"), "mfa"), notice, s.remindItem(o))
 }
 
 // ReleaseOwners lets the previewed owners be written to, and every later one by itself. It returns how many were.
@@ -262,9 +292,13 @@ func (s *Service) ReleaseOwners(ctx context.Context, a Actor) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the owners: %w", err)
 	}
+	sight, err := s.sight(ctx)
+	if err != nil {
+		return 0, err
+	}
 	told := 0
 	for _, o := range waiting {
-		did, err := s.letTell(ctx, a, o)
+		did, err := s.letTell(ctx, a, sight, o)
 		if err != nil {
 			return told, err
 		}

@@ -272,6 +272,24 @@ type Look struct {
 	// Before is the last judgement of each finding that cannot be told now, where there was one, as the store has it. It
 	// was so when it was read, its At, and is never taken for what is so now. Saving a look ignores it, too.
 	Before map[posture.Control]posture.Finding `json:"-"`
+	// Lost is why the accounts of its source could not be listed by the last run, where the look is older than that: then
+	// its evidence tells what was so, and nothing is judged by it. It is worked out when a look is shown, and never saved.
+	Lost *posture.Gap `json:"-"`
+}
+
+// Unread is why a control cannot be judged now, or nil where it is. What was last known of it is in Before.
+func (l Look) Unread(c posture.Control) *posture.Gap {
+	f, _ := postureOf(l).Finding(c)
+	switch {
+	case f.Status != posture.NotAvailable && f.Status != posture.StatusUnknown:
+		return nil
+	case l.Lost != nil:
+		return l.Lost
+	case f.Gap != nil:
+		return f.Gap
+	default:
+		return &posture.Gap{}
+	}
 }
 
 // LastKnown are the judgements of Before that people look for while an account cannot be read: what failed then, and

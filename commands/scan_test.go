@@ -389,8 +389,8 @@ func TestWordsFindAccounts(t *testing.T) {
 		t.Errorf("the view is %+v, %v", v, err)
 	}
 	keys, err := w.s.Keys(t.Context(), who(requester), "")
-	if err != nil || len(keys) != 3 {
-		t.Errorf("%d accounts with keys, %v", len(keys), err)
+	if err != nil || len(keys.Accounts) != 3 || keys.Unread != 0 {
+		t.Errorf("%d accounts with keys, %v", len(keys.Accounts), err)
 	}
 }
 

@@ -36,8 +36,12 @@ func (g sight) now(l Look) Look {
 	if !lost || !l.Evidence.At.Before(g.since) {
 		return l
 	}
+	why := gap
+	l.Lost = &why
 	gap.Reason = posture.ReasonStale // the cause stands beside the source
 	was, known := l.Findings, l.Before
+	l.Evidence.Centralized = posture.Missing[bool]("ListOrganizationsFeatures", gap)
+	l.Evidence.Blocked = posture.Missing[bool]("ListPoliciesForTarget", gap)
 	l.Findings = posture.Evaluate(posture.Unread(l.Evidence, gap), posture.Policy{}, l.Evidence.At)
 	l.Before = map[posture.Control]posture.Finding{}
 	maps.Copy(l.Before, known)

@@ -40,7 +40,7 @@ func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 	if err != nil {
 		return v, fmt.Errorf("read the requests of %s: %w", a.ID, err)
 	}
-	v.Keys, v.Ended = keyViews(listed(l.Evidence), all, v.Ways)
+	v.Keys, v.Ended = keyViews(l, all, v.Ways)
 	for i, k := range v.Keys {
 		v.Keys[i].InUse = s.inUse(k.Key, k.Open)
 	}
@@ -65,11 +65,17 @@ func (s *Service) view(ctx context.Context, l Look) (AccountView, error) {
 	return v, nil
 }
 
-// keyViews joins the keys with their requests. A request whose key is not listed any more stays in sight until it ends.
-func keyViews(keys []posture.Key, all []remediation.Request, ways Ways) (views []KeyView, ended []remediation.Request) {
-	for _, k := range keys {
+// keyViews joins the keys with their requests. A request whose key is not listed any more stays in sight until it ends. Of
+// an account whose keys cannot be read now each key is as of when it could last be.
+func keyViews(l Look, all []remediation.Request, ways Ways) (views []KeyView, ended []remediation.Request) {
+	unread := l.Unread(posture.RootAccessKey) != nil
+	for _, k := range listed(l.Evidence) {
 		d, x := ways.For(k.ID)
-		views = append(views, KeyView{Key: k, Deactivate: d, Delete: x})
+		v := KeyView{Key: k, Deactivate: d, Delete: x}
+		if unread {
+			v.AsOf = listedAt(l.Evidence)
+		}
+		views = append(views, v)
 	}
 	told := map[string]bool{}
 	for i := range all { // newest first
@@ -86,6 +92,9 @@ func keyViews(keys []posture.Key, all []remediation.Request, ways Ways) (views [
 		if at < 0 {
 			views = append(views, KeyView{Key: r.Key})
 			at = len(views) - 1
+			if unread {
+				views[at].AsOf = r.ReadAt
+			}
 		}
 		views[at].Open, views[at].Deactivate, views[at].Delete = &r, r.Means, r.DeleteMeans
 	}

@@ -21,9 +21,18 @@ type AccountView struct {
 	DryRun bool
 }
 
+// KeyList is the answer to /rootcheck keys: first the accounts that have keys or an open request, then those whose keys
+// cannot be read now, and had one when they could. Within both, worst first.
+type KeyList struct {
+	Coverage Coverage // zero where one account was asked for
+	Accounts []AccountView
+	Unread   int // how many of them, at the end, cannot be read now
+}
+
 // KeyView is one root key with the request that is open on it and by which means it can be changed.
 type KeyView struct {
 	Key        posture.Key
+	AsOf       time.Time // when it was so, where it cannot be read now; zero: the last run saw it
 	Open       *remediation.Request
 	Deactivate remediation.Means
 	Delete     remediation.Means

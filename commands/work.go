@@ -47,7 +47,7 @@ type Work struct {
 	Reason   string     `json:"reason,omitempty"` // a person's words: untrusted text
 	Count    int        `json:"count,omitempty"`
 	Accounts []Place    `json:"accounts,omitempty"` // the first of those that the notice is about; with redraw: those that are left
-	What     string     `json:"what,omitempty"`     // the kind of a parked item, the name of a source
+	What     string     `json:"what,omitempty"`     // the kind of a parked item, the name of a source, the reason of a gap
 }
 
 // Place names one account of one `aws` entry.
@@ -72,15 +72,17 @@ type NoticeKind string
 const (
 	NoticePaused     NoticeKind = "paused"
 	NoticeResumed    NoticeKind = "resumed"
-	NoticeBreakGlass NoticeKind = "break_glass"   // one approver acts alone; Request is what they do
-	NoticeOwners     NoticeKind = "owners"        // Count owners would be written to: an approver is asked to release it
-	NoticeEscalated  NoticeKind = "escalated"     // an owner did not answer; Count messages were sent
-	NoticeClaimed    NoticeKind = "owner_claimed" // User is said to be the owner: an approver is asked to confirm it
-	NoticeDeclined   NoticeKind = "owner_declined"
-	NoticeGathered   NoticeKind = "gathered"   // Count more accounts have new findings
-	NoticeSourceGap  NoticeKind = "source_gap" // the inventory of What could not be read, or was not believable
-	NoticeParked     NoticeKind = "parked"     // an item of kind What failed too often, and waits for a restart
-	NoticeFailing    NoticeKind = "failing"    // an item of kind What failed too often, and is tried again and again
+	NoticeBreakGlass NoticeKind = "break_glass" // one approver acts alone; Request is what they do
+	NoticeOwners     NoticeKind = "owners"      // Count owners would be written to: an approver is asked to release it
+	NoticeEscalated  NoticeKind = "escalated"   // an owner did not answer; Count messages were sent
+	// NoticeEscalatedUnread is the same where AWS cannot be read: What is the reason.
+	NoticeEscalatedUnread NoticeKind = "escalated_unread"
+	NoticeClaimed         NoticeKind = "owner_claimed" // User is said to be the owner: an approver is asked to confirm it
+	NoticeDeclined        NoticeKind = "owner_declined"
+	NoticeGathered        NoticeKind = "gathered"   // Count more accounts have new findings
+	NoticeSourceGap       NoticeKind = "source_gap" // the inventory of What could not be read, or was not believable
+	NoticeParked          NoticeKind = "parked"     // an item of kind What failed too often, and waits for a restart
+	NoticeFailing         NoticeKind = "failing"    // an item of kind What failed too often, and is tried again and again
 
 	// What its operator must mend about the bot itself.
 	NoticeShared    NoticeKind = "shared"        // another company sees the channel What
