@@ -13,6 +13,7 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 
+	"github.com/rootcheck-bot/rootcheck/commands"
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
@@ -70,16 +71,52 @@ func (r *reach) still(ctx context.Context, acc posture.Account, g posture.Gap) p
 	if r.src.Organization == nil || !denied || r.listedLately() {
 		return g
 	}
+	now, unread := r.asMember(ctx, acc)
+	switch {
+	case unread != nil && unread.Reason == posture.ReasonLeft:
+		return *unread
+	case unread == nil && now.State != posture.StateActive:
+		return posture.Gap{Reason: posture.ReasonSuspended, Detail: now.State}
+	default:
+		return g // that the account denied access is all that is known
+	}
+}
+
+// Member asks Organizations about one account that an inventory named once, and returns it as it is now. A gap of
+// ReasonLeft means that it is no member any more, and every other gap that AWS did not tell. An entry that is one account
+// has no other.
+func (a *Auditor) Member(ctx context.Context, acc posture.Account) (posture.Account, *posture.Gap) {
+	r, ok := find(a.reaches, acc.Source)
+	if !ok {
+		return acc, &posture.Gap{Reason: posture.ReasonUnknown, Fix: "Name the account's source in the settings."}
+	}
+	if r.src.Organization != nil {
+		return r.asMember(ctx, acc)
+	}
+	_, id, err := r.who.get(ctx)
+	switch {
+	case err != nil:
+		g := gapOf(err)
+		return acc, &g
+	case id != acc.ID:
+		return acc, &posture.Gap{Reason: posture.ReasonLeft, Detail: "the entry's credentials belong to another account now"}
+	default:
+		return acc, nil
+	}
+}
+
+func (r *reach) asMember(ctx context.Context, acc posture.Account) (posture.Account, *posture.Gap) {
 	out, err := organizations.NewFromConfig(r.base).DescribeAccount(ctx, &organizations.DescribeAccountInput{AccountId: aws.String(string(acc.ID))})
 	switch {
 	case err != nil && reasonOf(err) == posture.ReasonLeft:
-		return posture.Gap{Reason: posture.ReasonLeft, Detail: "the account was a member when it was listed"}
-	case err != nil || out.Account == nil:
-		return g // that the account denied access is all that is known
-	case out.Account.State != "" && string(out.Account.State) != posture.StateActive:
-		return posture.Gap{Reason: posture.ReasonSuspended, Detail: string(out.Account.State)}
+		return acc, &posture.Gap{Reason: posture.ReasonLeft, Detail: "the account was a member when it was listed"}
+	case err != nil:
+		g := gapOf(err)
+		return acc, &g
+	case out.Account == nil || aws.ToString(out.Account.Id) != string(acc.ID):
+		return acc, &posture.Gap{Reason: posture.ReasonGarbage, Detail: errNoAccount.Error(), Fix: posture.ReasonGarbage.Fix()}
 	default:
-		return g
+		return r.account(*out.Account, &commands.Organization{Partition: acc.Partition}), nil
 	}
 }
 

@@ -89,6 +89,9 @@ func accountLine(v voice, l commands.Look) string {
 	if a.Role != posture.RoleUnknown && v.has("role."+string(a.Role)) {
 		parts = append(parts, v.say("role."+string(a.Role)))
 	}
+	if a.State != "" && a.State != posture.StateActive {
+		parts = append(parts, outside(a.State, shortName).mrkdwn()) // AWS's word, such as PENDING_CLOSURE
+	}
 	if !l.Evidence.At.IsZero() {
 		parts = append(parts, v.say("card.checked", arg{"When": v.when(l.Evidence.At)}))
 	}

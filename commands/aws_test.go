@@ -151,6 +151,16 @@ func (i inspector) Ways(_ context.Context, a posture.Account) commands.Ways {
 	return commands.Ways{Deactivate: remediation.MeansNone, Delete: remediation.MeansNone}
 }
 
+func (i inspector) Member(_ context.Context, a posture.Account) (posture.Account, *posture.Gap) {
+	i.w.mu.Lock()
+	defer i.w.mu.Unlock()
+	at, ok := i.w.accounts[a.ID]
+	if !ok {
+		return a, &posture.Gap{Reason: posture.ReasonLeft}
+	}
+	return at.Account, nil
+}
+
 func (i inspector) Contacts(_ context.Context, a posture.Account) ([]commands.Contact, error) {
 	i.w.mu.Lock()
 	defer i.w.mu.Unlock()

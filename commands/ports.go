@@ -239,6 +239,8 @@ type Estate interface {
 	// of first failure and workflow are carried on from what was there. Of a look that is older than the one that is kept
 	// only the run counts.
 	Save(ctx context.Context, run string, looks []Look) error
+	// Unlisted returns accounts of a source that the run did not list, in the order of their ids and at most so many.
+	Unlisted(ctx context.Context, run, source string, most int) ([]posture.Account, error)
 	// Retire forgets the accounts of a source that the run did not list. It returns them.
 	Retire(ctx context.Context, run, source string) ([]posture.Account, error)
 	// Look returns the last look at an account, or ErrNotFound. An empty source matches any.
@@ -312,6 +314,9 @@ type Inspector interface {
 	Read(ctx context.Context, r remediation.Request) remediation.Facts
 	// Ways tells by which means the account's keys can be changed.
 	Ways(ctx context.Context, a posture.Account) Ways
+	// Member asks about one account that an inventory named once, and returns it as it is now. A gap of ReasonLeft means
+	// that it is none of its source any more, and every other gap that AWS did not tell.
+	Member(ctx context.Context, a posture.Account) (posture.Account, *posture.Gap)
 	// Contacts gives the emails that may belong to the account's owner, by how they were found, in the order of search.
 	Contacts(ctx context.Context, a posture.Account) ([]Contact, error)
 }

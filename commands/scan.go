@@ -15,6 +15,7 @@ import (
 // This file keeps what the [Scanner] sees. The rules are:
 //   - One run at a time. A later caller attaches to it. A process that finds a run which a crash left behind resumes it, and
 //     does not look again at accounts that were seen within the hour.
+//   - An account is let go of when AWS says that it left, not because one list did not name it.
 //   - No account, or a tenth fewer than last time, is a gap of the source and never an empty success.
 //   - Results are saved as they come, so that memory does not grow with accounts and a process that dies loses little.
 //   - A run ends only when what follows from it is queued. One that a crash left between the two is resumed: it finds no
@@ -96,7 +97,7 @@ func (s *Service) lookAtAll(ctx context.Context, run Run) (Run, error) {
 	}
 	k.run.Listed, k.run.Scanned, k.run.Failed, k.run.Gaps = 0, 0, 0, nil
 	scanner := Scanner{
-		Looker: s.d.Inspector, Now: s.d.Now, Log: s.d.Log, Concurrency: s.cfg.Concurrency, Pauses: s.cfg.Pauses,
+		Looker: &doubtful{Inspector: s.d.Inspector, known: s.d.Estate}, Now: s.d.Now, Log: s.d.Log, Concurrency: s.cfg.Concurrency, Pauses: s.cfg.Pauses,
 	}
 	sources := s.d.Inspector.Sources()
 	if err := scanner.Scan(ctx, sources, expected, k); err != nil {
@@ -198,8 +199,8 @@ func (k *keeper) Ended(ctx context.Context, e SourceScan) error {
 		k.run.Gaps = append(k.run.Gaps, *g)
 		k.s.d.Log.WarnContext(ctx, "inventory is not to be believed", "aws_entry", e.Source, "listed", e.Listed,
 			"known", k.had[e.Source], "reason", string(g.Gap.Reason), "detail", g.Gap.Detail)
-	} else if _, err := k.s.d.Estate.Retire(ctx, k.run.ID, e.Source); err != nil {
-		return fmt.Errorf("let go of accounts of %s: %w", e.Source, err)
+	} else if err := k.letGo(ctx, e.Source); err != nil {
+		return err
 	}
 	org := e.Organization
 	if org.Management == "" {

@@ -186,6 +186,20 @@ func (s *Store) Each(ctx context.Context, f func(commands.Look) error) error {
 	}
 }
 
+// Unlisted returns accounts of a source that the run did not list, in the order of their ids and at most so many.
+func (s *Store) Unlisted(ctx context.Context, run, source string, most int) ([]posture.Account, error) {
+	found, err := collect(ctx, s.db.reads(), scanBody[posture.Evidence],
+		`SELECT evidence FROM look WHERE source = $1 AND run <> $2 ORDER BY account LIMIT $3`, source, run, most)
+	if err != nil {
+		return nil, fmt.Errorf("read the accounts of %s that were not listed: %w", source, err)
+	}
+	accounts := make([]posture.Account, 0, len(found))
+	for _, e := range found {
+		accounts = append(accounts, e.Account)
+	}
+	return accounts, nil
+}
+
 // Retire forgets the accounts of a source that the run did not list, and returns them in the order of their ids.
 func (s *Store) Retire(ctx context.Context, run, source string) ([]posture.Account, error) {
 	gone, err := write(ctx, s, func(ctx context.Context, q session) ([]posture.Account, error) {

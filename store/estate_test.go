@@ -104,6 +104,8 @@ func TestAccountsThatARunDidNotListAreRetired(t *testing.T) {
 			old := []commands.Look{look("acme", "333333333333", ""), look("acme", "111111111111", wholeID), look("lab", "444444444444", "")}
 			ok(t, s.Save(t.Context(), "run1", old))
 			ok(t, s.Save(t.Context(), "run2", []commands.Look{look("acme", "222222222222", "")}))
+			same(t, "not listed", []posture.Account{old[1].Evidence.Account, old[0].Evidence.Account}, must[[]posture.Account](t)(s.Unlisted(t.Context(), "run2", "acme", 9)))
+			same(t, "the first not listed", []posture.Account{old[1].Evidence.Account}, must[[]posture.Account](t)(s.Unlisted(t.Context(), "run2", "acme", 1)))
 			gone := must[[]posture.Account](t)(s.Retire(t.Context(), "run2", "acme"))
 			same(t, "gone", []posture.Account{old[1].Evidence.Account, old[0].Evidence.Account}, gone)
 			var left []posture.AccountID

@@ -365,6 +365,10 @@ func (c *calls) Ways(context.Context, posture.Account) commands.Ways {
 	return commands.Ways{Deactivate: remediation.MeansRootCredentials, Delete: remediation.MeansRootCredentials}
 }
 
+func (c *calls) Member(_ context.Context, a posture.Account) (posture.Account, *posture.Gap) {
+	return a, nil
+}
+
 func (c *calls) Contacts(context.Context, posture.Account) ([]commands.Contact, error) {
 	return nil, nil
 }

@@ -246,6 +246,10 @@ func (e mortalEstate) Save(ctx context.Context, run string, looks []commands.Loo
 	return effectOnly(e.m, "Estate.Save", func() error { return e.e.Save(ctx, run, looks) })
 }
 
+func (e mortalEstate) Unlisted(ctx context.Context, run, source string, most int) ([]posture.Account, error) {
+	return reading(e.m, "Estate.Unlisted", func() ([]posture.Account, error) { return e.e.Unlisted(ctx, run, source, most) })
+}
+
 func (e mortalEstate) Retire(ctx context.Context, run, source string) ([]posture.Account, error) {
 	return effect(e.m, "Estate.Retire", func() ([]posture.Account, error) { return e.e.Retire(ctx, run, source) })
 }
@@ -360,6 +364,19 @@ func (i mortalInspector) Read(ctx context.Context, r remediation.Request) remedi
 		return remediation.Facts{Gap: &posture.Gap{Reason: posture.ReasonNoAnswer}}
 	}
 	return f
+}
+
+func (i mortalInspector) Member(ctx context.Context, a posture.Account) (posture.Account, *posture.Gap) {
+	var gap *posture.Gap
+	now, err := reading(i.m, "Inspector.Member", func() (posture.Account, error) {
+		var now posture.Account
+		now, gap = i.edge.inspector().Member(ctx, a)
+		return now, nil
+	})
+	if err != nil {
+		return a, &posture.Gap{Reason: posture.ReasonNoAnswer}
+	}
+	return now, gap
 }
 
 func (i mortalInspector) Contacts(ctx context.Context, a posture.Account) ([]commands.Contact, error) {

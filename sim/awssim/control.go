@@ -32,7 +32,7 @@ func refuse(format string, args ...any) error { return refusal(fmt.Sprintf(forma
 //	POST   fault        {kind [account, action, for, times, rate, delay]}    DELETE fault ends all
 //	POST   password     {account, do: set|remove}       certificate {account, do: add|remove}
 //	POST   policy       {policy_id, do: attach|detach, account or target}    {policy_id, do: write, content}
-//	POST   account      {account [name, email, alias, state, denies]}    {account, do: join|leave [name, email]}
+//	POST   account      {account [name, email, alias, state, denies]}    {account, do: join|leave|move [name, email, target]}
 //	POST   tag          {account, key [value]}          contact {account, type [email, name]}
 //	POST   feature      {feature, enabled}
 func (o *Organization) Control() http.Handler {

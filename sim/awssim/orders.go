@@ -198,8 +198,10 @@ func (o *Organization) orderAccount(d order) (any, error) {
 	case "":
 	case "leave":
 		return o.leave(a)
+	case "move":
+		return o.move(a, d.Target)
 	default:
-		return nil, refuse("do %q: want join, leave or nothing", d.Do)
+		return nil, refuse("do %q: want join, leave, move or nothing", d.Do)
 	}
 	for to, value := range map[*string]*string{&a.name: d.Name, &a.email: d.Email, &a.alias: d.Alias, &a.state: d.State} {
 		if value != nil {
@@ -226,6 +228,18 @@ func (o *Organization) join(d order) (any, error) {
 	}
 	a := o.addAccount(o.root, d.Account, name, email)
 	a.created = o.now()
+	return o.view(a), nil
+}
+
+// move takes an account to another unit, or to the root.
+func (o *Organization) move(a *account, target string) (any, error) {
+	to, ok := o.units[target]
+	if !ok || !a.member {
+		return nil, refuse("account %s cannot move to %q", a.id, target)
+	}
+	remove(&a.parent.accounts, func(b *account) bool { return a == b })
+	a.parent = to
+	to.accounts = append(to.accounts, a)
 	return o.view(a), nil
 }
 
