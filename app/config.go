@@ -31,6 +31,7 @@ type Config struct {
 	Audit           Audit     `yaml:"audit,omitempty"`
 	Scan            Scan      `yaml:"scan,omitempty"`
 	Tags            bool      `yaml:"tags"`       // learn the accounts' tags, to search by
+	Aliases         bool      `yaml:"aliases"`    // learn the aliases of an organization's accounts by member_role, to search by
 	CloudTrail      bool      `yaml:"cloudtrail"` // also read root activity from the event history, where a role looks
 
 	BotToken Secret `yaml:"-"` // SLACK_BOT_TOKEN or SLACK_BOT_TOKEN_FILE

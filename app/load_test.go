@@ -136,6 +136,7 @@ func TestEachBadSettingIsOneSentenceWithItsFix(t *testing.T) {
 		"one account in two entries":                {with("owners: {tag", "  - {name: one, account: {role_arn: \"arn:aws:iam::222222222222:role/a\"}}\n  - {name: two, account: {role_arn: \"arn:aws:iam::222222222222:role/b\"}}\nowners: {tag"), tokens(), []string{"aws[two]", "222222222222", "one"}},
 		"two entries of one name":                   {with("name: lab", "name: acme"), tokens(), []string{"aws.name", "acme"}},
 		"a Slack API in the clear":                  {good, env("SLACK_API_URL", "http://slack.example/api/"), []string{"SLACK_API_URL", "https"}},
+		"aliases without a role to read them":       {with("watch:", "aliases: true\nwatch:"), tokens(), []string{"aliases", "member_role"}},
 		"a watch of an hour":                        {with("168h", "1h"), tokens(), []string{"watch", "24h"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -237,8 +238,14 @@ func (c Config) checkSources() error {
 			single[id] = s.Name
 		}
 	}
+	if c.Aliases && !slices.ContainsFunc(c.AWS, Source.roleInMembers) {
+		return &SettingError{Setting: "aliases", Fix: "set organization.member_role as well: only a role in the accounts may read their aliases, no privileged root session"}
+	}
 	return nil
 }
+
+// roleInMembers reports whether an organization names a role to look with.
+func (s Source) roleInMembers() bool { return s.Organization != nil && s.Organization.MemberRole != "" }
 
 // single is the account of an entry for one account, where its role tells it.
 func (s Source) single() posture.AccountID {

@@ -25,7 +25,7 @@ func (c Config) awsroot(o Options) awsroot.Config {
 		if org := s.Organization; org != nil {
 			source.Organization = &awsroot.Organization{
 				Profile: org.Profile, RoleARN: org.RoleARN, ExternalID: org.ExternalID, SourceIdentity: org.SourceIdentity, Region: org.Region,
-				MemberRole: org.MemberRole, CloudTrail: c.CloudTrail, Tags: c.Tags,
+				MemberRole: org.MemberRole, CloudTrail: c.CloudTrail, Tags: c.Tags, Aliases: c.Aliases,
 			}
 			if org.Delete != nil {
 				source.Organization.Delete = &awsroot.Delete{RoleARN: org.Delete.RoleARN}

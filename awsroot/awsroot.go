@@ -66,6 +66,7 @@ type Organization struct {
 	// looks: at least three calls per account.
 	CloudTrail bool
 	Tags       bool // learn the accounts' tags beside the scan: one call per account and day
+	Aliases    bool // learn the accounts' aliases by MemberRole beside the scan: two calls per account and day
 	Delete     *Delete
 	Quarantine *Quarantine
 }
@@ -136,17 +137,18 @@ func (e *NoProfileError) Error() string { return "there is no AWS profile " + e.
 
 // reach is the way to one source: its credentials and its limiters.
 type reach struct {
-	src    Source
-	cfg    Config
-	plain  aws.Config // as it was loaded, before any role
-	base   aws.Config // the identity that looks
-	blocks aws.Config // the identity that reads the quarantine policy, where one is set
-	pace   *pace
-	who    *identity
-	mints  mints
-	cache  policyCache
-	units  unitNames
-	tags   tagBook
+	src     Source
+	cfg     Config
+	plain   aws.Config // as it was loaded, before any role
+	base    aws.Config // the identity that looks
+	blocks  aws.Config // the identity that reads the quarantine policy, where one is set
+	pace    *pace
+	who     *identity
+	mints   mints
+	cache   policyCache
+	units   unitNames
+	tags    book[map[string]string]
+	aliases book[string]
 }
 
 func newReach(ctx context.Context, c Config, s Source, client aws.HTTPClient) (*reach, error) {

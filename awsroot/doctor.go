@@ -392,13 +392,16 @@ func (p *probing) memberRole(ctx context.Context) {
 		p.skip("member role", "no active member account is known")
 		return
 	}
-	role := fmt.Sprintf("arn:%s:iam::%s:role/%s", p.partition, p.members[0], strings.TrimPrefix(o.MemberRole, "/"))
-	cfg := p.r.as(p.r.base, role, "rootcheck-look")
+	cfg := p.r.as(p.r.base, p.r.memberRole(p.partition, p.members[0]), "rootcheck-look")
 	if _, _, err := rootCaller(ctx, cfg); err != nil {
 		p.failed("member role", err, statement(fmt.Sprintf("arn:%s:iam::*:role/%s", p.partition, strings.TrimPrefix(o.MemberRole, "/")), nil, "sts:AssumeRole"))
 		return
 	}
 	p.look(ctx, iam.NewFromConfig(cfg), p.members[0], " by member role")
+	if o.Aliases {
+		_, err := iam.NewFromConfig(cfg).ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
+		p.tried("account alias by member role", err, statement("*", nil, "iam:ListAccountAliases"))
+	}
 	p.trail(ctx, cfg, " by member role")
 }
 

@@ -3,8 +3,6 @@ package awsroot
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -136,8 +134,7 @@ func (r *reach) way(ctx context.Context, acc posture.Account) (aws.Config, strin
 		return r.base, viaOwn, nil
 	}
 	if o.MemberRole != "" {
-		role := fmt.Sprintf("arn:%s:iam::%s:role/%s", partition(acc), acc.ID, strings.TrimPrefix(o.MemberRole, "/"))
-		return r.as(r.base, role, "rootcheck-look"), viaRole, nil
+		return r.as(r.base, r.memberRole(partition(acc), acc.ID), "rootcheck-look"), viaRole, nil
 	}
 	return aws.Config{}, "", &closedWay{acc: acc, centralized: centralized}
 }

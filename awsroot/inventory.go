@@ -54,6 +54,7 @@ func (a *Auditor) Inventory(ctx context.Context, source string, yield func(postu
 	}
 	r.inventoried("", a.cfg.Now())
 	r.tags.begin()
+	r.aliases.begin()
 	ctx, stop := context.WithCancel(ctx)
 	pages := r.named(ctx, a.only)
 	defer func() {
@@ -171,7 +172,8 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	id := posture.AccountID(aws.ToString(acc.Id))
 	out := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, Name: text(acc.Name), Email: text(acc.Email),
-		State: text((*string)(&acc.State)), Role: posture.RoleMember, Unit: r.units.path(acc.Paths), Tags: r.tags.list(id),
+		State: text((*string)(&acc.State)), Role: posture.RoleMember, Unit: r.units.path(acc.Paths),
+		Tags: r.listedTags(id), Alias: r.aliases.list(id),
 	}
 	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
 		if manager := posture.AccountID(parsed.AccountID); manager.Valid() {

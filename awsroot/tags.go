@@ -2,31 +2,34 @@ package awsroot
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 
 	"github.com/rootcheck-bot/rootcheck/posture"
 )
 
-// tagsFor is how long an account's tags are believed.
-const tagsFor = 24 * time.Hour
+// notesFor is how long an account's tags and its alias are believed.
+const notesFor = 24 * time.Hour
 
-// tagBook keeps the accounts' tags of one organization. An inventory tells none.
-type tagBook struct {
-	learning sync.Mutex // held while they are read
+// book keeps what the inventories of one organization do not tell of its accounts.
+type book[T any] struct {
+	learning sync.Mutex // held while it is read
 
 	mu     sync.Mutex
 	listed []posture.AccountID // by the last inventory
-	known  map[posture.AccountID]tagged
+	known  map[posture.AccountID]noted[T]
 }
 
-type tagged struct {
-	tags map[string]string
-	at   time.Time
+type noted[T any] struct {
+	value T
+	at    time.Time
 }
 
 // LearnTags reads the tags of a source's accounts, so that the inventories that follow show them and people can search by
@@ -60,38 +63,73 @@ func (a *Auditor) LearnTags(ctx context.Context, source string) error {
 	return nil
 }
 
+// LearnAliases reads the aliases of an organization's accounts, as LearnTags reads tags. A privileged root session may not:
+// its task policy lacks iam:ListAccountAliases. So it goes by the read-only role of the settings, and takes two calls per
+// account and day. An account that does not let the role read it has no alias until the next day. Its error is a [GapError].
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
+func (a *Auditor) LearnAliases(ctx context.Context, source string) error {
+	r, ok := find(a.reaches, source)
+	if !ok || r.src.Organization == nil || !r.src.Organization.Aliases || r.src.Organization.MemberRole == "" {
+		return nil
+	}
+	r.aliases.learning.Lock()
+	defer r.aliases.learning.Unlock()
+	partition := r.who.partition(ctx)
+	for _, id := range r.aliases.due(a.cfg.Now()) {
+		cfg := r.as(r.base, r.memberRole(partition, id), "rootcheck-look")
+		out, err := iam.NewFromConfig(cfg).ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
+		name := ""
+		switch reason := reasonOf(err); {
+		case err == nil && len(out.AccountAliases) > 0:
+			name = out.AccountAliases[0]
+		case err != nil && reason != posture.ReasonDenied && reason != posture.ReasonSCP:
+			return &GapError{Source: source, Gap: gapOf(err)}
+		}
+		r.aliases.learned(id, name, a.cfg.Now())
+	}
+	return nil
+}
+
+// memberRole is the ARN of the read-only role in one account.
+func (r *reach) memberRole(partition string, id posture.AccountID) string {
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", partition, id, strings.TrimPrefix(r.src.Organization.MemberRole, "/"))
+}
+
+// listedTags notes that an inventory saw the account, and returns its tags as far as they are known. The caller owns them.
+func (r *reach) listedTags(id posture.AccountID) map[string]string { return maps.Clone(r.tags.list(id)) }
+
 // begin forgets which accounts were listed: an inventory begins.
-func (b *tagBook) begin() {
+func (b *book[T]) begin() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.listed = nil
 }
 
-// list notes that an inventory saw the account, and returns its tags as far as they are known. The caller owns them.
-func (b *tagBook) list(id posture.AccountID) map[string]string {
+// list notes that an inventory saw the account, and returns what is known of it.
+func (b *book[T]) list(id posture.AccountID) T {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.listed = append(b.listed, id)
-	return maps.Clone(b.known[id].tags)
+	return b.known[id].value
 }
 
-func (b *tagBook) due(now time.Time) []posture.AccountID {
+func (b *book[T]) due(now time.Time) []posture.AccountID {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var due []posture.AccountID
 	for _, id := range b.listed {
-		if t, ok := b.known[id]; !ok || now.Sub(t.at) >= tagsFor {
+		if n, ok := b.known[id]; !ok || now.Sub(n.at) >= notesFor {
 			due = append(due, id)
 		}
 	}
 	return due
 }
 
-func (b *tagBook) learned(id posture.AccountID, tags map[string]string, at time.Time) {
+func (b *book[T]) learned(id posture.AccountID, value T, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.known == nil {
-		b.known = map[posture.AccountID]tagged{}
+		b.known = map[posture.AccountID]noted[T]{}
 	}
-	b.known[id] = tagged{tags: tags, at: at}
+	b.known[id] = noted[T]{value: value, at: at}
 }

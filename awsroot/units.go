@@ -27,9 +27,9 @@ type unitNames struct {
 	at    time.Time
 }
 
-// Learn reads what an inventory does not tell: the names of organizational units, and tags where they are wanted.
+// Learn reads what an inventory does not tell: the names of organizational units, and tags and aliases where they are wanted.
 func (a *Auditor) Learn(ctx context.Context, source string) error {
-	return errors.Join(a.LearnUnits(ctx, source), a.LearnTags(ctx, source))
+	return errors.Join(a.LearnUnits(ctx, source), a.LearnTags(ctx, source), a.LearnAliases(ctx, source))
 }
 
 // LearnUnits reads the names of a source's organizational units, so that the inventories that follow show
