@@ -209,12 +209,13 @@ func (a *App) begin(ctx context.Context) error {
 	return a.store.Put(ctx, commands.ScanItem(commands.TriggerStart, a.o.Now()))
 }
 
-// beat looks at the disk and writes the heartbeat that the container's health check reads.
+// beat looks at the database and its disk, and writes the heartbeat that the container's health check reads.
 func (a *App) beat(ctx context.Context) error {
 	h := NewHeartbeat(a.o.Health, time.Now)
 	tick := time.NewTicker(HeartbeatInterval)
 	defer tick.Stop()
 	for {
+		a.upkeep.writable(ctx, a.store.TryWrite, a.bot.Announce)
 		a.upkeep.space(ctx)
 		a.upkeep.channel(ctx, a.workspace.Shared)
 		if a.o.Health != "" {
@@ -234,6 +235,9 @@ func (a *App) beat(ctx context.Context) error {
 func (a *App) well(ctx context.Context) (bool, string) {
 	if err := a.store.Ping(ctx); err != nil {
 		return false, "the database does not answer"
+	}
+	if said := a.upkeep.illness(); said != "" {
+		return false, said
 	}
 	if open, _ := a.bot.Health(); open == 0 {
 		return false, "no socket to Slack is open"

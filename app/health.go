@@ -51,20 +51,35 @@ type beat struct {
 }
 
 // Beat says that the bot is alive at this moment, why it is not well where it is not, and what its operator must mend in
-// either case. The file is replaced as a whole, so that a reader never sees half of one.
+// either case. The file is replaced as a whole, so that a reader never sees half of one, wherever there is room for that.
 func (h Heartbeat) Beat(ok bool, why string, warn ...string) error {
 	b, err := json.Marshal(beat{At: h.now().UTC(), OK: ok, Why: why, Warn: warn})
 	if err != nil {
 		return fmt.Errorf("write the heartbeat: %w", err)
 	}
+	b = append(b, '\n')
 	next := h.file + ".next"
-	if err := os.WriteFile(next, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write the heartbeat: %w", err)
+	err = os.WriteFile(next, b, 0o600)
+	if err == nil {
+		err = os.Rename(next, h.file)
 	}
-	if err := os.Rename(next, h.file); err != nil {
+	if err != nil && h.over(b) != nil {
 		return fmt.Errorf("write the heartbeat: %w", err)
 	}
 	return nil
+}
+
+// over writes a beat over the one before, in the space that it has: on a full disk there is none for another file, and the
+// heartbeat is what says so.
+func (h Heartbeat) over(b []byte) error {
+	f, err := os.OpenFile(h.file, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(b, 0); err == nil {
+		err = f.Truncate(int64(len(b)))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Check reports how old the last beat is, and what the operator must mend, one sentence each; or as an error, in one

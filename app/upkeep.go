@@ -38,6 +38,7 @@ type trouble struct {
 	said  string    // in a sentence, for a terminal
 	told  time.Time // in the channel; zero: not yet
 	stand bool
+	ill   bool // the bot is not well while it stands
 }
 
 // upkeep remembers what is wrong. It is safe for concurrent use.
@@ -45,6 +46,10 @@ type upkeep struct {
 	a    *App
 	mu   sync.Mutex
 	seen map[commands.NoticeKind]trouble
+
+	trying    chan error // of the write that is being tried; nil: none. It and what follows are the heartbeat's alone
+	unwritten time.Time  // since when nothing could be written; zero: it can
+	announced time.Time
 }
 
 func newUpkeep(a *App) *upkeep { return &upkeep{a: a, seen: map[commands.NoticeKind]trouble{}} }
@@ -60,6 +65,8 @@ func (u *upkeep) found(ctx context.Context, kind commands.NoticeKind, what, said
 	told := !t.told.IsZero() && (t.stand || now.Sub(t.told) < againAfter)
 	t = trouble{Trouble: commands.Trouble{Notice: kind, What: what}, said: said, told: t.told, stand: true}
 	if !told {
+		ctx, stop := context.WithTimeout(ctx, writeWithin)
+		defer stop()
 		if err := u.a.store.Put(ctx, commands.TroubleItem(t.Trouble, now)); err == nil {
 			t.told = now
 		} else {
@@ -101,13 +108,25 @@ func (u *upkeep) troubles() []commands.Trouble {
 	return all
 }
 
-// sentences are those that stand, for the heartbeat.
+// sentences are those that stand and do not make the bot ill, for the heartbeat.
 func (u *upkeep) sentences() []string {
 	var all []string
 	for _, t := range u.standing() {
-		all = append(all, t.said)
+		if !t.ill {
+			all = append(all, t.said)
+		}
 	}
 	return all
+}
+
+// illness is what stands and makes the bot ill, empty where nothing does.
+func (u *upkeep) illness() string {
+	for _, t := range u.standing() {
+		if t.ill {
+			return t.said
+		}
+	}
+	return ""
 }
 
 // space looks at the disk.

@@ -96,7 +96,9 @@ func (r *reach) memberRole(partition string, id posture.AccountID) string {
 }
 
 // listedTags notes that an inventory saw the account, and returns its tags as far as they are known. The caller owns them.
-func (r *reach) listedTags(id posture.AccountID) map[string]string { return maps.Clone(r.tags.list(id)) }
+func (r *reach) listedTags(id posture.AccountID) map[string]string {
+	return maps.Clone(r.tags.list(id))
+}
 
 // begin forgets which accounts were listed: an inventory begins.
 func (b *book[T]) begin() {

@@ -151,3 +151,12 @@ func TestAnOwnerIsToldTheAgeOfWhatCannotBeReadNow(t *testing.T) {
 		}
 	}
 }
+
+func TestTheStatusSaysSinceWhenTheDatabaseCannotBeWritten(t *testing.T) {
+	for lang, v := range voices(t) {
+		s := commands.Status{TwoPerson: true, Troubles: []commands.Trouble{{Notice: commands.NoticeUnwritable, What: "2026-11-21 11:58 UTC · disk I/O error (778)"}}}
+		if said := spoken(status(v, s).Blocks); !strings.Contains(said, "2026-11-21 11") || !strings.Contains(said, "disk I/O error") || strings.Contains(said, "notice.unwritable") {
+			t.Errorf("the status in %s:\n%s", lang, said)
+		}
+	}
+}

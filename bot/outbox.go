@@ -319,6 +319,15 @@ func (b *Bot) notice(ctx context.Context, l commands.Lease, w commands.Work) err
 	return err
 }
 
+// Announce says a trouble in the channel past the database, which cannot be written. So nothing remembers that it was said.
+func (b *Bot) Announce(ctx context.Context, t commands.Trouble) error {
+	m := channelNotice(b.voice(""), commands.Work{Notice: t.Notice, What: t.What}, nil)
+	if _, err := b.ws.post(ctx, b.ws.cfg.Channel, "", "announced/"+string(t.Notice), m); err != nil {
+		return fmt.Errorf("say a trouble in the channel: %w", err)
+	}
+	return nil
+}
+
 // named are lines that name accounts. Owners are not mentioned, which would write to them before anybody released that.
 func (b *Bot) named(ctx context.Context, places []commands.Place) []string {
 	var lines []string
@@ -372,7 +381,7 @@ func channelNotice(v voice, w commands.Work, accounts []string) message {
 		blocks = append(blocks, row(button(actShow, value, v.say("button.show"), v.say("about.show", about)),
 			button(actAssign, value, v.say("button.assign"), v.say("about.assign", about))))
 	case commands.NoticeResumed, commands.NoticeGathered, commands.NoticeSourceGap, commands.NoticeParked, commands.NoticeFailing,
-		commands.NoticeShared, commands.NoticeLowSpace, commands.NoticeBackup, commands.NoticeDamaged, commands.NoticeShorter, commands.NoticeRewritten:
+		commands.NoticeShared, commands.NoticeLowSpace, commands.NoticeUnwritable, commands.NoticeWritable, commands.NoticeBackup, commands.NoticeDamaged, commands.NoticeShorter, commands.NoticeRewritten:
 	}
 	return newMessage(v, blocks)
 }

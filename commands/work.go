@@ -85,10 +85,12 @@ const (
 	NoticeFailing         NoticeKind = "failing"    // an item of kind What failed too often, and is tried again and again
 
 	// What its operator must mend about the bot itself.
-	NoticeShared    NoticeKind = "shared"        // another company sees the channel What
-	NoticeLowSpace  NoticeKind = "low_space"     // only What is free where the database lies
-	NoticeBackup    NoticeKind = "backup_failed" // What is the cause
-	NoticeDamaged   NoticeKind = "damaged"       // the weekly check found What in the database or its audit log
-	NoticeShorter   NoticeKind = "log_shorter"   // the log does not reach the head that was published at What
-	NoticeRewritten NoticeKind = "log_rewritten" // the log contradicts the head that was published at What
+	NoticeShared     NoticeKind = "shared"        // another company sees the channel What
+	NoticeLowSpace   NoticeKind = "low_space"     // only What is free where the database lies
+	NoticeUnwritable NoticeKind = "unwritable"    // the database cannot be written: What is since when, and the cause
+	NoticeWritable   NoticeKind = "writable"      // it can be again: What is from when it could not
+	NoticeBackup     NoticeKind = "backup_failed" // What is the cause
+	NoticeDamaged    NoticeKind = "damaged"       // the weekly check found What in the database or its audit log
+	NoticeShorter    NoticeKind = "log_shorter"   // the log does not reach the head that was published at What
+	NoticeRewritten  NoticeKind = "log_rewritten" // the log contradicts the head that was published at What
 )

@@ -128,6 +128,18 @@ func (s *Store) Close() error { return s.closed() }
 // Ping asks the database a question.
 func (s *Store) Ping(ctx context.Context) error { return s.db.ping(ctx) }
 
+// TryWrite commits a write that changes nothing of value, so that a disk which fails is noticed while nobody clicks.
+func (s *Store) TryWrite(ctx context.Context) error {
+	err := s.db.write(ctx, func(ctx context.Context, q session) error {
+		_, failed := s.nextFence(ctx, q)
+		return failed
+	})
+	if err != nil {
+		return fmt.Errorf("write to the database: %w", err)
+	}
+	return nil
+}
+
 // Space tells how many bytes are free where the database lies, and of how many. Where that cannot be told, as for Postgres,
 // ok is false.
 func (s *Store) Space() (free, total uint64, ok bool, err error) { return s.db.space() }

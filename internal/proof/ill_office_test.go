@@ -97,3 +97,34 @@ func (o *office) said(since int) (lines []line) {
 	}
 	return lines
 }
+
+// TestTheBotSaysThatItsDatabaseCannotBeWritten lets the disk fail under a bot that nobody uses. Within a heartbeat the log and
+// the channel say so, past the database; when writes work again, the log says that and the channel what was not taken.
+func TestTheBotSaysThatItsDatabaseCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	dir, is := theWard.disk(t)
+	o := newOffice(t, []slacksim.User{{ID: asks, Name: "asks", Email: "asks@example.com"}}, nil, func(c *app.Config) {
+		c.Requesters = app.People{Users: []string{asks}}
+		c.Database = filepath.Join(dir, "rootcheck.db")
+	})
+	heard := func(words string) int {
+		state, _ := o.slack.State()
+		return bytes.Count(state, []byte(words))
+	}
+	is(cannotWrite)
+	o.until("the channel hears of it", func() bool { return heard("The database cannot be written") > 0 })
+	plainly := 0
+	for _, l := range o.said(0) {
+		if l.Level == "ERROR" && l.Msg == "the database cannot be written" && strings.Contains(l.Error, "disk I/O error") {
+			plainly++
+		}
+	}
+	if plainly != 1 {
+		t.Errorf("the log has %d lines for its operator, want one", plainly)
+	}
+	is(healthy)
+	o.until("the channel hears that it is over", func() bool { return heard("The database can be written again") > 0 })
+	if !bytes.Contains(o.log.Bytes(), []byte(`"the database can be written again"`)) {
+		t.Error("the log does not say that it is over")
+	}
+}
