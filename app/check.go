@@ -62,6 +62,7 @@ type Checked struct {
 	Unmatched     []string // accounts that were asked for and that nobody listed
 	Untold        int      // findings that no way of looking that is open could tell, as opposed to those that failed to be read
 	Strict        bool
+	OwnUse        []string // `aws` entries with a root profile: the running bot's readings with it are uses of the root user
 	Rows          *Rows
 }
 
@@ -143,7 +144,7 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 		return nil, err
 	}
 	k := &checking{o: o, only: only, met: map[string]bool{}, policy: posture.Policy{ActivityWindow: time.Duration(c.ActivityWindow)}, out: &Checked{
-		Version: o.Version, Strict: o.Strict, Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
+		Version: o.Version, Strict: o.Strict, OwnUse: c.ownUse(sources), Run: posture.Run{Started: o.Now().UTC()}, Rows: newRows(),
 	}}
 	scanner := commands.Scanner{Looker: looker, Now: o.Now, Log: o.Log, Concurrency: c.Scan.Concurrency, Pauses: o.Pauses}
 	if err := scanner.Scan(ctx, sources, 0, k); err != nil {
@@ -158,6 +159,17 @@ func Check(ctx context.Context, c Config, o CheckOptions) (*Checked, error) {
 		return k.out, &NoAccountsError{Gaps: k.out.Gaps, Wanted: o.Accounts}
 	}
 	return k.out, nil
+}
+
+// ownUse are those of the sources that have a root profile.
+func (c Config) ownUse(sources []string) []string {
+	var own []string
+	for _, s := range c.AWS {
+		if s.Account != nil && s.Account.RootProfile != "" && slices.Contains(sources, s.Name) {
+			own = append(own, s.Name)
+		}
+	}
+	return own
 }
 
 var errInterrupted = errors.New("the check was interrupted before it ended, so there is no result")

@@ -46,6 +46,9 @@ func card(v voice, a commands.AccountView) message {
 		blocks = append(blocks, para(v.say("block.kept")))
 	}
 	blocks = append(blocks, findingBlocks(v, a)...)
+	if s := ownUse(v, a); s != "" {
+		blocks = append(blocks, small(s))
+	}
 	blocks = append(blocks, ownerBlocks(v, a)...)
 	for _, r := range firsts(a.Ended, 3) {
 		blocks = append(blocks, small(ended(v, r)))
@@ -311,6 +314,24 @@ func waysLine(v voice, a commands.AccountView, k commands.KeyView) string {
 // someSigned reports whether the bot signs with one of the account's keys, and nothing known tells whether it is this one.
 func someSigned(a commands.AccountView, k commands.KeyView) bool {
 	return a.Ways.SelfSigned != "" && k.Key.ID == "" && k.Deactivate == remediation.MeansRootCredentials
+}
+
+// ownUse says, where a use of a root key is shown, that the bot's own readings with the root profile are among the uses. It
+// takes none away: a use of the key by somebody else looks the same.
+func ownUse(v voice, a commands.AccountView) string {
+	ours := a.Ways.SelfSigned
+	if ours == "" {
+		return ""
+	}
+	shown := slices.ContainsFunc(a.Look.Findings, func(f posture.Finding) bool {
+		return f.Code == posture.CodeKeyUse || f.Code == posture.CodeSignInAndKeyUse
+	}) || slices.ContainsFunc(a.Keys, func(k commands.KeyView) bool {
+		return !k.Key.LastUsed.IsZero() && (k.Key.ID == "" || ours.Same(k.Key.ID))
+	})
+	if !shown {
+		return ""
+	}
+	return v.say("key.own_use", arg{"Key": "`" + ours.Mask() + "`"})
 }
 
 // ended is one line on a request that is over.

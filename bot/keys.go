@@ -63,6 +63,9 @@ func keyAccount(v voice, a commands.AccountView, names int) slack.Block {
 			lines = append(lines, v.say(stateTitle(*k.Open)))
 		}
 	}
+	if s := ownUse(v, a); s != "" {
+		lines = append(lines, s)
+	}
 	about := v.say("about.show", arg{"Account": outside(acc.Label(), 40).plain()})
 	return paraWith(strings.Join(lines, "\n"), button(actShow, place{acc.Source, acc.ID, ""}.value(), v.say("button.show"), about))
 }

@@ -160,3 +160,38 @@ func TestTheStatusSaysSinceWhenTheDatabaseCannotBeWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestWhereAUseIsShownTheBotsOwnAreSaidToBeAmongThem(t *testing.T) {
+	for lang, v := range voices(t) {
+		a := account("lab", remediation.MeansRootCredentials)
+		own := v.say("key.own_use", arg{"Key": "`" + theKey().ID.Mask() + "`"})
+		places := map[string]func() string{
+			"the card": func() string { return spoken(card(v, a).Blocks) },
+			"the keys": func() string { return spoken(keys(v, commands.KeyList{Accounts: []commands.AccountView{a}}).Blocks) },
+			"the modal": func() string {
+				f := form{v: v, preview: commands.Preview{View: a, Key: theKey(), Present: true, Means: remediation.MeansGuided}}
+				return spoken(f.deactivate().Blocks.BlockSet)
+			},
+		}
+		for place, said := range places {
+			if strings.Contains(said(), own) {
+				t.Errorf("%s of an account without a root profile in %s:\n%s", place, lang, said())
+			}
+		}
+		a.Ways.SelfSigned = theKey().ID
+		for place, said := range places {
+			if n := strings.Count(said(), own); n != 1 || !strings.Contains(said(), lastUse(v, theKey())) {
+				t.Errorf("%s in %s says it %d times:\n%s", place, lang, n, said())
+			}
+		}
+		a.Keys[0].Key.LastUsed = time.Time{}
+		if said := places["the card"](); strings.Contains(said, own) {
+			t.Errorf("a key that was never used, in %s:\n%s", lang, said)
+		}
+		use := finding(posture.RootActivity, posture.High, posture.CodeKeyUse)
+		a.Look.Findings = append(a.Look.Findings, use)
+		if said := places["the card"](); !strings.Contains(said, own) || !strings.Contains(said, sentence(v, use)) {
+			t.Errorf("where the finding tells of the use, in %s:\n%s", lang, said)
+		}
+	}
+}

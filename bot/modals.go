@@ -92,6 +92,17 @@ func (f form) keyFacts() slack.Block {
 	return facts("*"+keyName(f.v, k)+"*", pairs...)
 }
 
+// aside is how fresh the reading is, and whether the bot's own readings are among the uses of the key.
+func (f form) aside() slack.Block {
+	lines := []string{f.live()}
+	view := f.preview.View
+	view.Keys, view.Look.Findings = []commands.KeyView{{Key: f.key()}}, nil
+	if s := ownUse(f.v, view); s != "" {
+		lines = append(lines, s)
+	}
+	return small(lines...)
+}
+
 func (f form) means() remediation.Means {
 	if f.preview.Means != "" {
 		return f.preview.Means
@@ -164,7 +175,7 @@ func (f form) body(act remediation.Act, m remediation.Means) []slack.Block {
 	if s := f.affects(act); s != "" {
 		blocks = append(blocks, para(s))
 	}
-	return append(blocks, f.keyFacts(), small(f.live()))
+	return append(blocks, f.keyFacts(), f.aside())
 }
 
 func (f form) modal(callback, title, submit string, blocks []slack.Block) slack.ModalViewRequest {
@@ -205,7 +216,7 @@ func (f form) typedAccount() slack.Block {
 func (f form) deactivate() slack.ModalViewRequest {
 	m := f.means()
 	if f.key().Status == posture.KeyInactive {
-		blocks := []slack.Block{f.top(), para(f.v.say("consequence.watch")), f.keyFacts(), small(f.live()), f.reason("field.reason"), f.lastFour()}
+		blocks := []slack.Block{f.top(), para(f.v.say("consequence.watch")), f.keyFacts(), f.aside(), f.reason("field.reason"), f.lastFour()}
 		return f.modal(formDeactivate, "modal.watch", "modal.watch.submit", blocks)
 	}
 	blocks := append(f.body(remediation.ActDeactivate, m), f.reason("field.reason"), f.lastFour())

@@ -135,7 +135,7 @@ func staged(ts *testscript.TestScript) *stage {
 	return s
 }
 
-// orderAWS changes the organization: aws feature NAME on|off; aws rename ID FILE; aws fault KIND ACTION [ACCOUNT|- [TIMES]].
+// orderAWS changes the organization: aws feature NAME on|off; aws rename ID FILE; aws use-key KEY; aws fault KIND ACTION [ACCOUNT|- [TIMES]].
 func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 	s := staged(ts)
 	var body map[string]any
@@ -143,6 +143,8 @@ func orderAWS(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[0] {
 	case "feature":
 		path, body = "feature", map[string]any{"feature": args[1], "enabled": args[2] == "on"}
+	case "use-key":
+		path, body = "use-key", map[string]any{"key_id": args[1]}
 	case "rename":
 		path, body = "account", map[string]any{"account": args[1], "name": ts.ReadFile(args[2])}
 	case "fault":

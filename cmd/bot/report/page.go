@@ -52,9 +52,10 @@ func (p *page) Accounts() iter.Seq[app.Row] {
 func HTML(w io.Writer, c *app.Checked) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"clean": clean, "number": number, "count": count, "heading": heading,
-		"when":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-		"lower": func(s posture.Severity) string { return strings.ToLower(string(s)) },
-		"cell":  cell, "label": func(r app.Row) string { return clean(r.Label()) },
+		"ownUse": func() string { return ownUse },
+		"when":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+		"lower":  func(s posture.Severity) string { return strings.ToLower(string(s)) },
+		"cell":   cell, "label": func(r app.Row) string { return clean(r.Label()) },
 		"finding": func(r app.Row, c posture.Control) app.RowFinding { f, _ := r.Finding(c); return f },
 		"unit":    unitOf, "way": wayOf, "fix": fixOf, "shown": func(f app.RowFinding) bool {
 			return f.Status != posture.Passed && f.Status != posture.NotApplicable

@@ -126,7 +126,9 @@ func missing(c *app.Checked) []missed {
 func sources(c *app.Checked) []source {
 	list := []source{}
 	for _, o := range c.Organizations {
-		s := source{Name: o.Source, Organization: o.ID, Management: string(o.Management), Partition: o.Partition}
+		s := source{
+			Name: o.Source, Organization: o.ID, Management: string(o.Management), Partition: o.Partition, OwnUse: slices.Contains(c.OwnUse, o.Source),
+		}
 		for _, g := range c.Gaps {
 			if g.Source == o.Source {
 				s.Gap = &g.Gap
@@ -143,7 +145,8 @@ type source struct {
 	Organization string       `json:"organization,omitempty"`
 	Management   string       `json:"management,omitempty"`
 	Partition    string       `json:"partition,omitempty"`
-	Gap          *posture.Gap `json:"gap,omitempty"` // why its accounts could not be listed
+	Gap          *posture.Gap `json:"gap,omitempty"`     // why its accounts could not be listed
+	OwnUse       bool         `json:"own_use,omitempty"` // it has a root profile: a running bot's readings with it are uses of the root key
 }
 
 // count is so many of a thing.

@@ -127,6 +127,7 @@ func (t *table) sentences() error {
 		case posture.Passed, posture.NotApplicable, posture.StatusUnknown:
 		}
 	}
+	used := map[string]bool{} // the entries in which a root key was used
 	for r, err := range t.c.Rows.All() {
 		if err != nil {
 			return err
@@ -135,6 +136,7 @@ func (t *table) sentences() error {
 			switch f.Status {
 			case posture.Failed:
 				begin()
+				used[r.Source] = used[r.Source] || f.Code == posture.CodeKeyUse || f.Code == posture.CodeSignInAndKeyUse
 				t.finding(f.Severity, fit(r.Label(), nameColumns)+" ("+fit(string(r.ID), 12)+")", f.Control, f.Reason)
 			case posture.NotAvailable, posture.StatusUnknown:
 				if !app.Untold(f.Control, f.Gap) {
@@ -144,11 +146,19 @@ func (t *table) sentences() error {
 			}
 		}
 	}
+	for _, s := range t.c.OwnUse {
+		if used[s] {
+			t.line("  %s", t.p.dim(clean(s)+": "+ownUse))
+		}
+	}
 	if title {
 		t.line("")
 	}
 	return nil
 }
+
+// ownUse says that uses of the root key of an entry with a root profile may be the bot's own.
+const ownUse = "a running bot's own readings with root_profile count as uses of the root key, and are shown like any other."
 
 func (t *table) finding(s posture.Severity, who string, c posture.Control, reason string) {
 	severity := pad(strings.ToLower(string(s)), 9)
