@@ -65,9 +65,9 @@ func (u *upkeep) found(ctx context.Context, kind commands.NoticeKind, what, said
 	told := !t.told.IsZero() && (t.stand || now.Sub(t.told) < againAfter)
 	t = trouble{Trouble: commands.Trouble{Notice: kind, What: what}, said: said, told: t.told, stand: true}
 	if !told {
-		ctx, stop := context.WithTimeout(ctx, writeWithin)
+		inTime, stop := context.WithTimeout(ctx, writeWithin)
 		defer stop()
-		if err := u.a.store.Put(ctx, commands.TroubleItem(t.Trouble, now)); err == nil {
+		if err := u.a.store.Put(inTime, commands.TroubleItem(t.Trouble, now)); err == nil {
 			t.told = now
 		} else {
 			u.a.o.Log.WarnContext(ctx, "a trouble could not be queued for the channel", "error", err)

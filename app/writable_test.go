@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,17 +89,18 @@ func TestADiskThatHangsHoldsUpNoHeartbeat(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &App{o: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)}}
-		u, hang, tries := newUpkeep(a), make(chan error), 0
+		u, hang := newUpkeep(a), make(chan error)
+		var tries atomic.Int32
 		var s said
 		for range 3 {
 			began := time.Now()
-			u.writable(t.Context(), func(context.Context) error { tries++; return <-hang }, s.announce)
+			u.writable(t.Context(), func(context.Context) error { tries.Add(1); return <-hang }, s.announce)
 			if time.Since(began) > writeWithin {
 				t.Errorf("the heartbeat waited for %s", time.Since(began))
 			}
 		}
-		if tries != 1 || !strings.Contains(u.illness(), errHangs.Error()) {
-			t.Errorf("%d writes hang, and it says %q", tries, u.illness())
+		if tries.Load() != 1 || !strings.Contains(u.illness(), errHangs.Error()) {
+			t.Errorf("%d writes hang, and it says %q", tries.Load(), u.illness())
 		}
 		hang <- fmt.Errorf("write to the database: %w", errors.New("disk I/O error"))
 		u.writable(t.Context(), nil, s.announce)

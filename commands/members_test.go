@@ -3,6 +3,7 @@ package commands_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -49,7 +50,7 @@ func (h *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	account := ""
 	if action == "" {
-		form := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		form := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/", bytes.NewReader(body))
 		form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		action, account = form.FormValue("Action"), form.FormValue("TargetPrincipal")
 	}
@@ -132,7 +133,7 @@ func newChanging(t *testing.T) *changing {
 // order tells the simulator what happens to an account.
 func (w *changing) order(body string) {
 	w.t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/control/aws/account", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "http://127.0.0.1/control/aws/account", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/json")
 	made := httptest.NewRecorder()
 	w.org.Control().ServeHTTP(made, r)
@@ -337,7 +338,7 @@ func TestAMemberThatTheListPassedOverIsLookedAtAllTheSame(t *testing.T) {
 	all := map[string]bool{}
 	w.tap.page = func(n int, p *listPage) {
 		for _, a := range p.Accounts {
-			all[a["Id"].(string)] = true
+			all[fmt.Sprint(a["Id"])] = true
 		}
 		if n == 1 {
 			w.order(`{"account":"` + awssim.MobileAccount + `","do":"leave"}`)
@@ -376,7 +377,7 @@ func TestAListThatIsNotToBeBelievedSaysSoAndLosesNothing(t *testing.T) {
 		page   func(n int, p *listPage)
 		detail string
 	}{
-		"a token comes back": {func(n int, p *listPage) {
+		"a token comes back": {func(_ int, p *listPage) {
 			if p.NextToken != "" {
 				p.NextToken = "next-20"
 			}

@@ -12,7 +12,7 @@ import (
 
 // letTell writes to an owner who was held back. One whose account is blocked, or cannot be read now, is left to a later
 // sweep.
-func (s *Service) letTell(ctx context.Context, a Actor, now sight, o Owner) (bool, error) {
+func (s *Service) letTell(ctx context.Context, a Actor, seen sight, o Owner) (bool, error) {
 	if o.Stage != OwnerHeld || o.User == "" {
 		return false, nil
 	}
@@ -24,7 +24,7 @@ func (s *Service) letTell(ctx context.Context, a Actor, now sight, o Owner) (boo
 		return false, fmt.Errorf("read account %s: %w", o.Account, err)
 	}
 	blocked, err := s.blocked(ctx, look)
-	if err != nil || blocked || now.now(look).Unread(posture.RootMFA) != nil {
+	if err != nil || blocked || seen.now(look).Unread(posture.RootMFA) != nil {
 		return false, err
 	}
 	if o, err = s.stillOwner(ctx, look.Evidence.Account, o); err != nil || o.User == "" {

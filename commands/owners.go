@@ -27,14 +27,14 @@ func (s *Service) owners(ctx context.Context, _ Lease) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	sight, err := s.sight(ctx)
+	seen, err := s.sight(ctx)
 	if err != nil {
 		return Change{}, err
 	}
 	var held []Place
 	fresh := false
 	err = s.d.Estate.Each(ctx, func(l Look) error {
-		o, first, failed := s.sweep(ctx, sight.now(l), released)
+		o, first, failed := s.sweep(ctx, seen.now(l), released)
 		if failed == nil && o.Stage == OwnerHeld {
 			held = append(held, Place{Source: o.Source, Account: o.Account})
 			fresh = fresh || first
@@ -292,13 +292,13 @@ func (s *Service) ReleaseOwners(ctx context.Context, a Actor) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the owners: %w", err)
 	}
-	sight, err := s.sight(ctx)
+	seen, err := s.sight(ctx)
 	if err != nil {
 		return 0, err
 	}
 	told := 0
 	for _, o := range waiting {
-		did, err := s.letTell(ctx, a, sight, o)
+		did, err := s.letTell(ctx, a, seen, o)
 		if err != nil {
 			return told, err
 		}
