@@ -65,7 +65,8 @@ func (a *Auditor) LearnTags(ctx context.Context, source string) error {
 
 // LearnAliases reads the aliases of an organization's accounts, as LearnTags reads tags. A privileged root session may not:
 // its task policy lacks iam:ListAccountAliases. So it goes by the read-only role of the settings, and takes two calls per
-// account and day. An account that does not let the role read it has no alias until the next day. Its error is a [GapError].
+// account and day. An account that does not let the role in has no alias until the next day, and one that answers with
+// something else is asked again with the next scan. Its error is the last such [GapError].
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
 func (a *Auditor) LearnAliases(ctx context.Context, source string) error {
 	r, ok := find(a.reaches, source)
@@ -75,19 +76,23 @@ func (a *Auditor) LearnAliases(ctx context.Context, source string) error {
 	r.aliases.learning.Lock()
 	defer r.aliases.learning.Unlock()
 	partition := r.who.partition(ctx)
+	var failed error
 	for _, id := range r.aliases.due(a.cfg.Now()) {
-		cfg := r.as(r.base, r.memberRole(partition, id), "rootcheck-look")
-		out, err := iam.NewFromConfig(cfg).ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
-		name := ""
+		out, err := iam.NewFromConfig(r.as(r.base, r.memberRole(partition, id), "rootcheck-look")).
+			ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
 		switch reason := reasonOf(err); {
 		case err == nil && len(out.AccountAliases) > 0:
-			name = out.AccountAliases[0]
-		case err != nil && reason != posture.ReasonDenied && reason != posture.ReasonSCP:
-			return &GapError{Source: source, Gap: gapOf(err)}
+			r.aliases.learned(id, text(&out.AccountAliases[0]), a.cfg.Now())
+		case err == nil, reason == posture.ReasonDenied, reason == posture.ReasonUnreachableRole, reason == posture.ReasonSCP:
+			r.aliases.learned(id, "", a.cfg.Now())
+		default:
+			failed = &GapError{Source: source, Gap: gapOf(err)}
+			if ctx.Err() != nil || reason == posture.ReasonThrottled {
+				return failed
+			}
 		}
-		r.aliases.learned(id, name, a.cfg.Now())
 	}
-	return nil
+	return failed
 }
 
 // memberRole is the ARN of the read-only role in one account.
