@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/posture"
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
@@ -120,8 +121,11 @@ func changes(t *testing.T) []string {
 }
 
 func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
+	refusals := append(constants(t, "commands", "RefusalCode"), constants(t, "remediation", "RefusalCode")...)
 	vocabulary := map[string][]string{
-		"refusal.":  append(constants(t, "commands", "RefusalCode"), constants(t, "remediation", "RefusalCode")...),
+		"refusal.":  refusals,
+		"denied.":   refusals,
+		"action.":   constants(t, "audit", "Action"),
 		"note.":     constants(t, "remediation", "Note"),
 		"gate.":     constants(t, "remediation", "Gate"),
 		"state.":    constants(t, "remediation", "State"),
@@ -129,7 +133,7 @@ func TestEveryWordOfTheVocabularyHasASentence(t *testing.T) {
 		"finding.":  constants(t, "posture", "Code"),
 		"control.":  constants(t, "posture", "Control"),
 		"severity.": constants(t, "posture", "Severity"),
-		"outcome.":  constants(t, "audit", "Outcome"),
+		"outcome.":  slices.DeleteFunc(constants(t, "audit", "Outcome"), func(o string) bool { return o == string(audit.OutcomeDone) }),
 		"stage.":    constants(t, "commands", "OwnerStage"),
 		"how.":      constants(t, "commands", "OwnerHow"),
 		"notice.":   constants(t, "commands", "NoticeKind"),

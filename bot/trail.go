@@ -30,16 +30,41 @@ func trail(v voice, leaves []audit.Leaf) message {
 }
 
 func trailLine(v voice, l audit.Leaf) string {
-	who := outside(l.Actor.Kind+" "+l.Actor.ID, 60).mrkdwn()
-	if l.Actor.Kind == audit.KindUser {
-		who = user(l.Actor.ID)
-	}
 	s := v.say("audit.line", arg{
-		"Seq": l.Seq, "When": v.when(l.At), "Who": who, "Action": "`" + outside(string(l.Action), 60).mrkdwn() + "`",
-		"Outcome": v.say("outcome." + string(l.Outcome)),
+		"Seq": l.Seq, "When": v.when(l.At), "Who": actor(v, l.Actor), "What": known(v, "action.", string(l.Action)),
 	})
-	if l.Reason != "" {
-		s += " " + quote(cut(l.Reason, 80))
+	if l.Outcome != audit.OutcomeDone { // what was done, or was seen to be so, needs no more words
+		s += v.say("list.separator") + known(v, "outcome.", string(l.Outcome))
 	}
-	return s
+	switch {
+	case l.Reason == "":
+		return s
+	case l.Outcome == audit.OutcomeRefused:
+		return s + " (" + denied(v, l.Reason) + ")"
+	default:
+		return s + " " + quote(cut(l.Reason, 80))
+	}
+}
+
+func actor(v voice, a audit.Actor) string {
+	if a.Kind == audit.KindUser {
+		return user(a.ID)
+	}
+	return known(v, "actor.", a.Kind)
+}
+
+// denied is the reason of a refusal, which the log keeps as the word of a gate or of a refusal.
+func denied(v voice, code string) string {
+	if id := "gate." + code; v.has(id) && !v.has("denied."+code) {
+		return strings.TrimSuffix(v.say(id), v.say("full_stop"))
+	}
+	return known(v, "denied.", code)
+}
+
+// known says a word of the log in the reader's language. A word of a later version is shown as it is kept.
+func known(v voice, prefix, word string) string {
+	if id := prefix + word; v.has(id) {
+		return v.say(id)
+	}
+	return "`" + outside(word, 60).mrkdwn() + "`"
 }
