@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -134,5 +135,50 @@ func TestTheManifestKeepsSlacksRules(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"app_home_opened"}, m.Settings.EventSubscriptions.BotEvents); diff != "" {
 		t.Errorf("events differ (-used +subscribed):\n%s", diff)
+	}
+}
+
+func TestTheUsageHintNamesEveryWordThatIsUnderstood(t *testing.T) {
+	m, _ := manifest(t)
+	hint := m.Features.SlashCommands[0].UsageHint
+	words, rest, ok := strings.Cut(strings.TrimPrefix(hint, "["), "]")
+	if !ok || !strings.HasSuffix(rest, "/rootcheck help") {
+		t.Errorf("the usage hint %q does not lead on to /rootcheck help", hint)
+	}
+	want := append([]string{"account"}, slices.DeleteFunc(slices.Clone(subcommands), func(s string) bool { return s == "help" })...)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, slices.Sorted(slices.Values(strings.Split(words, " | ")))); diff != "" {
+		t.Errorf("the usage hint differs (-understood +named):\n%s", diff)
+	}
+}
+
+// cases are the words that the switch over a word of /rootcheck knows.
+func cases(t *testing.T) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), "slash.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		c, ok := n.(*ast.CaseClause)
+		if !ok {
+			return true
+		}
+		for _, x := range c.List {
+			if lit, ok := x.(*ast.BasicLit); ok {
+				if w, err := strconv.Unquote(lit.Value); err == nil && w != "" {
+					words = append(words, w)
+				}
+			}
+		}
+		return true
+	})
+	return words
+}
+
+func TestEveryWordThatIsUnderstoodIsListed(t *testing.T) {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(cases(t))), slices.Sorted(slices.Values(subcommands))); diff != "" {
+		t.Errorf("words differ (-understood +listed):\n%s", diff)
 	}
 }

@@ -58,7 +58,6 @@ func newRigIn(t *testing.T, locale string, edit func(*slacksim.Config)) *rig {
 	}
 	ws := slacksim.New(cfg)
 	slacksim.Demo(ws)
-	ws.SetBotScopes("commands", "chat:write", "im:write", "users:read", "users:read.email", "usergroups:read", "channels:read", "groups:read", "channels:history", "groups:history")
 	mux := http.NewServeMux()
 	mux.Handle("/slack/", ws.API())
 	srv := httptest.NewServer(mux)

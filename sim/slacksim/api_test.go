@@ -408,7 +408,7 @@ func TestFilesAreUploadedInThreeSteps(t *testing.T) {
 }
 
 func TestHistoryNeedsItsScopeAndHidesEphemeralMessages(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, func(c *slacksim.Config) { c.BotScopes = []string{"chat:write", "channels:history"} })
 	history := func() (*slack.GetConversationHistoryResponse, error) {
 		return r.api.GetConversationHistory(&slack.GetConversationHistoryParameters{ChannelID: slacksim.ChannelRoot})
 	}
@@ -417,7 +417,7 @@ func TestHistoryNeedsItsScopeAndHidesEphemeralMessages(t *testing.T) {
 	if !errors.As(err, &scope) || scope.Err != "missing_scope" {
 		t.Errorf("without groups:history: %v", err)
 	}
-	r.SetBotScopes(append(slacksim.DefaultBotScopes(), "groups:history")...)
+	r.SetBotScopes(slacksim.DefaultBotScopes()...)
 	_, ts, _ := r.api.PostMessage(slacksim.ChannelRoot, text("first"))
 	r.api.PostMessage(slacksim.ChannelRoot, text("reply"), slack.MsgOptionTS(ts))
 	r.api.PostMessage(slacksim.ChannelRoot, text("second"))

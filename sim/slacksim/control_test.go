@@ -219,7 +219,9 @@ func TestCallsAndAcknowledgementsAreCounted(t *testing.T) {
 }
 
 func TestAMessageReachesTheAppOnlyWithItsScope(t *testing.T) {
-	r := newRig(t, nil)
+	r := newRig(t, func(c *slacksim.Config) {
+		c.BotScopes, c.Events = []string{"channels:history"}, []string{"app_mention", "message.groups"}
+	})
 	got := make(chan string, 10)
 	r.listen(t, func(c *socketmode.Client, ev socketmode.Event) {
 		c.Ack(*ev.Request)
@@ -228,7 +230,7 @@ func TestAMessageReachesTheAppOnlyWithItsScope(t *testing.T) {
 	if _, out, err := r.Say(slacksim.UserAna, slacksim.ChannelRoot, "hello", ""); err != nil || out.Sent {
 		t.Errorf("without groups:history: %+v, %v", out, err)
 	}
-	r.SetBotScopes(append(slacksim.DefaultBotScopes(), "groups:history", "app_mentions:read")...)
+	r.SetBotScopes(append(slacksim.DefaultBotScopes(), "app_mentions:read")...)
 	if _, out, err := r.Say(slacksim.UserAna, slacksim.ChannelRoot, "hello", ""); err != nil || !out.Acked {
 		t.Errorf("with groups:history: %+v, %v", out, err)
 	}

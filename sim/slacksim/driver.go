@@ -54,8 +54,8 @@ func (w *Workspace) Command(r CommandRequest) (Outcome, error) {
 	if err == nil && !strings.HasPrefix(r.Command, "/") {
 		err = refuse(http.StatusBadRequest, "a command begins with a slash")
 	}
-	if err == nil && w.cfg.Commands != nil && !slices.Contains(w.cfg.Commands, r.Command) {
-		err = refuse(http.StatusNotFound, "%s is not a valid command", r.Command)
+	if err == nil && !slices.Contains(w.cfg.Commands, r.Command) {
+		err = refuse(http.StatusNotFound, "%s is not a valid command.", r.Command)
 	}
 	if err != nil {
 		w.mu.Unlock()

@@ -47,7 +47,8 @@ type Config struct {
 	// Events are the event types the app is subscribed to; DefaultEvents when nil. An event is
 	// delivered only if BotScopes also grant it, as in Slack.
 	Events []string
-	// Commands are the slash commands the app declares, such as "/rootcheck". Nil accepts any.
+	// Commands are the slash commands the app declares; DefaultCommands when nil. The client itself answers any other, and
+	// the app never hears of it.
 	Commands []string
 	// KeepCommandText leaves "@ana" in the text of a command as it was typed, as for an app whose
 	// manifest does not say should_escape.
@@ -73,14 +74,15 @@ type Config struct {
 func DefaultBotScopes() []string {
 	return []string{
 		"commands", "chat:write", "im:write", "users:read", "users:read.email",
-		"usergroups:read", "channels:read", "groups:read",
+		"usergroups:read", "channels:read", "groups:read", "channels:history", "groups:history",
 	}
 }
 
-// DefaultEvents are the event types the app is subscribed to unless Config says otherwise.
-func DefaultEvents() []string {
-	return []string{"app_home_opened", "app_mention", "message.im", "message.channels", "message.groups"}
-}
+// DefaultEvents are the event types that the project's manifest subscribes to.
+func DefaultEvents() []string { return []string{"app_home_opened"} }
+
+// DefaultCommands are the slash commands of the project's manifest.
+func DefaultCommands() []string { return []string{"/rootcheck"} }
 
 // Workspace is one simulated Slack workspace. It is safe for concurrent use.
 type Workspace struct {
@@ -150,6 +152,9 @@ func New(cfg Config) *Workspace {
 	}
 	if cfg.Events == nil {
 		cfg.Events = DefaultEvents()
+	}
+	if cfg.Commands == nil {
+		cfg.Commands = DefaultCommands()
 	}
 	if cfg.AckTimeout <= 0 {
 		cfg.AckTimeout = 3 * time.Second

@@ -3,9 +3,13 @@ package page_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rootcheck-bot/rootcheck/cmd/demo/page"
 )
@@ -103,4 +107,23 @@ func body(t *testing.T, target string) string {
 		t.Fatalf("%s: status %d", target, res.Code)
 	}
 	return res.Body.String()
+}
+
+func TestTheComposerListsTheCommandsOfTheManifest(t *testing.T) {
+	raw, err := os.ReadFile("../../../manifest.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hint := regexp.MustCompile(`usage_hint: "\[([^\]]+)\]`).FindSubmatch(raw)
+	if hint == nil {
+		t.Fatal("the manifest has no usage hint")
+	}
+	want := strings.Split(strings.Replace(string(hint[1]), "account", "help", 1), " | ")
+	var listed []string
+	for _, m := range regexp.MustCompile(`(?m)^  \["([a-z]+)`).FindAllStringSubmatch(get(t, http.MethodGet, "/js/composer.js", "").Body.String(), -1) {
+		listed = append(listed, m[1])
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(listed))); diff != "" {
+		t.Errorf("commands differ (-manifest +composer):\n%s", diff)
+	}
 }

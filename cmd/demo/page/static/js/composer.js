@@ -7,13 +7,18 @@ import { ui } from "./model.js";
 
 const COMMANDS = [
   ["", "The posture of all accounts, what fails first"],
-  ["keys [account]", "Root access keys, and what can be done about them"],
-  ["mfa <account>", "Send the owner the way through MFA set-up now"],
-  ["guide [topic]", "Other root-user tasks, step by step"],
-  ["digest", "Post the digest now"],
+  ["<account id or name>", "One account; other words search"],
+  ["keys [account]", "Root access keys, their age and last use"],
+  ["mfa <account>", "Send its owner the steps to register MFA"],
+  ["check", "Check all accounts now"],
   ["status", "Last check, coverage, next schedule, open requests"],
-  ["<account id or name>", "One account"],
-  ["help", "Usage"],
+  ["requests [all]", "Open requests, or all of them"],
+  ["audit <account or request>", "Who did what"],
+  ["guide [topic]", "The root user's tasks, explained"],
+  ["digest", "Post the digest now"],
+  ["pause [reason]", "Stop deactivating and deleting (approvers)"],
+  ["resume", "Go on again, by another approver"],
+  ["help", "All of these, in the app's own words"],
 ];
 
 const draftKey = (c, thread) => [ui.user, c.id || "dm", thread].join("|");
@@ -38,7 +43,8 @@ export function composer(c, snap, redraw, thread) {
     if (!text) return;
     set(box, "");
     // A conversation with the app that does not exist yet is opened by naming the app.
-    await say(c.id || snap.bot.id, refer(text, snap), thread);
+    const said = await say(c.id || snap.bot.id, refer(text, snap), thread);
+    if (!said && !ui.drafts.get(key)) set(box, text); // refused: it stands there again, to be mended
   };
   const choose = (box, hint) => {
     const fixed = hint.replace(/[<[].*$/, "");
@@ -60,7 +66,7 @@ export function composer(c, snap, redraw, thread) {
         { key: "hints", class: "hints", role: "listbox", id: listId, "aria-label": "Commands" },
         h("div", { class: "hints-head" }, "Commands of rootcheck"),
         hints.map(([name, what], i) =>
-          h("button", { type: "button", role: "option", tabindex: -1, class: "hint-row", "aria-selected": String(i === picked), "data-testid": "command-hint", "data-command": name, onclick: (e) => choose(e.target.closest("form").querySelector("textarea"), name) },
+          h("button", { type: "button", role: "option", tabindex: -1, class: "hint-row", "aria-selected": String(i === picked), after: (el) => { if (i === picked && picked > 0) el.scrollIntoView({ block: "nearest" }); }, "data-testid": "command-hint", "data-command": name, onclick: (e) => choose(e.target.closest("form").querySelector("textarea"), name) },
             h("b", {}, ("/rootcheck " + name).trim()), h("span", {}, what)),
         ),
       ),
