@@ -107,6 +107,24 @@ func shots() []shot {
 		{name: "composer", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=closed&theme=dark", width: 1280, height: 800, before: []step{
 			chromedp.SendKeys(css(`[data-testid=composer-input]`), "/rootcheck "),
 		}},
+		{name: "tablet", hash: "user=U0ANASILVA1&channel=C0AWSROOT01", width: 768, height: 1024},
+		{name: "tablet-thread", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&thread=1795220400.000100", width: 768, height: 1024},
+		{name: "tablet-aws", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&pane=open", width: 768, height: 1024},
+		{name: "phone", hash: "user=U0ANASILVA1&channel=C0AWSROOT01", width: 390, height: 844},
+		{name: "phone-guide", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&guide=open", width: 390, height: 844},
+		{name: "phone-thread", hash: "user=U0BENOKAFOR&channel=C0AWSROOT01&thread=1795220400.000100", width: 390, height: 844},
+		{name: "phone-people", hash: "user=U0ANASILVA1&channel=C0AWSROOT01", width: 390, height: 844, before: []step{chromedp.Click(css(`[data-testid=side-toggle]`))}},
+		{name: "phone-modal", hash: "user=U0BENOKAFOR&channel=C0AWSROOT01&theme=dark", width: 390, height: 844, before: []step{
+			chromedp.Click(css(`[data-action-id="key.deactivate"]`)), chromedp.WaitVisible(css(`[data-testid=modal]`)), chromedp.Click(css(`[data-testid=modal-submit]`)),
+		}},
+		{name: "phone-composer", hash: "user=U0ANASILVA1&channel=C0AWSROOT01", width: 390, height: 844, before: []step{
+			chromedp.SendKeys(css(`[data-testid=composer-input]`), "/rootcheck "),
+		}},
+		{name: "phone-aws", hash: "user=U0ANASILVA1&channel=C0AWSROOT01&pane=open", width: 390, height: 844, before: []step{
+			chromedp.Click(css(`[data-testid=account-toggle][data-account-id="222222222222"]`)),
+		}},
+		{name: "phone-home", hash: "user=U0ANASILVA1&channel=home", width: 390, height: 844},
+		{name: "phone-korean", hash: "user=U0KIMMINJUN&channel=messages", width: 390, height: 844},
 	}
 }
 

@@ -2,6 +2,7 @@
 // the state; what the server refuses is shown to the person as a toast.
 
 import { post } from "./api.js";
+import { acts } from "./follow.js";
 import { ui } from "./model.js";
 
 let refresh = async () => {};
@@ -80,6 +81,7 @@ export async function click(where, el, blockID, choice, revert) {
     return;
   }
   await typing;
+  acts({ ts: where.ts });
   const body = { user: ui.user, ...where, action_id: el.action_id, block_id: blockID, ...choice };
   await attempt("/control/slack/click", body, pendingKey(where, el, blockID));
 }
@@ -88,6 +90,7 @@ export const pendingKey = (where, el, blockID) => [where.view_id || where.channe
 
 /** Sends a composer line: a slash command when it begins with one, a message otherwise. */
 export function say(channel, text, thread) {
+  acts({ aloud: !thread });
   const cmd = /^(\/[a-z0-9_-]+)(?:\s+([\s\S]*))?$/i.exec(text);
   if (cmd && !thread) return attempt("/control/slack/command", { user: ui.user, channel, command: cmd[1], text: (cmd[2] || "").trim() });
   const body = { user: ui.user, channel, text };
@@ -101,6 +104,7 @@ export async function submit(view, values) {
   ui.viewErrors.delete(view.id);
   redraw();
   await typing;
+  acts();
   const answer = await attempt("/control/slack/submit", { user: ui.user, view_id: view.id, values });
   ui.busyView = "";
   if (answer && answer.errors && Object.keys(answer.errors).length) ui.viewErrors.set(view.id, answer.errors);

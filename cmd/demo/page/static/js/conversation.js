@@ -3,6 +3,7 @@
 import { blocks } from "./blocks.js";
 import { composer } from "./composer.js";
 import { h } from "./dom.js";
+import { follow, stick } from "./follow.js";
 import { appMark, icon } from "./icons.js";
 import { message, surface } from "./message.js";
 import { markRead, store, timeline, ui } from "./model.js";
@@ -68,7 +69,7 @@ function room(snap, redraw, c, head) {
       head,
       h(
         "div",
-        { class: "scroll", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: 0, "data-testid": "messages", "data-channel": c.id, made: stick, after: follow },
+        { class: "scroll", role: "log", "aria-live": "off", "aria-label": "Messages", tabindex: 0, "data-testid": "messages", "data-channel": c.id, made: stick, after: (el) => follow(el, top, "room") },
         h("div", { class: "spacer" }),
         c.is_im && top.length === 0 && h("div", { class: "nothing" }, h("span", { class: "avatar s72" }, appMark()), h("p", {}, `This is the very beginning of your messages with ${snap.bot.name}.`)),
         list(top, c, snap, redraw, replies, false),
@@ -86,7 +87,7 @@ function thread(root, c, snap, redraw, replies) {
     h("header", { class: "room-head" }, h("h2", {}, "Thread", h("small", {}, c.is_im ? snap.bot.name : "#" + c.name)), h("button", { type: "button", class: "tool", "aria-label": "Close thread", "data-testid": "close-thread", onclick: () => go({ thread: "" }) }, icon("close"))),
     h(
       "div",
-      { class: "scroll", role: "log", "aria-live": "off", "aria-label": "Replies", tabindex: 0, made: stick, after: follow },
+      { class: "scroll", role: "log", "aria-live": "off", "aria-label": "Replies", tabindex: 0, made: stick, after: (el) => follow(el, replies, "thread") },
       message(root, c, snap, redraw, { inThread: true }),
       h("div", { class: "day thin" }, h("span", {}, `${replies.length} ${replies.length === 1 ? "reply" : "replies"}`)),
       list(replies, c, snap, redraw, new Map(), true),
@@ -109,15 +110,4 @@ function list(msgs, c, snap, redraw, replies, inThread) {
     before = m;
   }
   return out;
-}
-
-// The list follows new messages only while the person is at its end.
-function stick(el) {
-  el._end = true;
-  el.addEventListener("scroll", () => { el._end = el.scrollHeight - el.scrollTop - el.clientHeight < 60; }, { passive: true });
-  new ResizeObserver(() => { if (el._end) el.scrollTop = el.scrollHeight; }).observe(el);
-}
-
-function follow(el) {
-  if (el._end) el.scrollTop = el.scrollHeight;
 }

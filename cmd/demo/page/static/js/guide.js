@@ -2,12 +2,13 @@
 
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
+import { avatar } from "./message.js";
 import { store, ui } from "./model.js";
 import { settle } from "./route.js";
 
 export function guide(snap, redraw) {
   const flip = (what) => () => {
-    settle({ [what]: ui[what] ? "closed" : "" });
+    settle({ [what]: ui[what] ? "closed" : "open" });
     redraw();
   };
   const dark = ui.theme === "dark" || (!ui.theme && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -17,6 +18,7 @@ export function guide(snap, redraw) {
       { class: "strip-line" },
       h("strong", { "data-testid": "banner" }, "Simulated workspace and AWS. Nothing here reaches Slack or AWS."),
       store.offline && h("span", { class: "offline", role: "alert" }, "The demo does not answer. Is it still running?"),
+      h("button", { type: "button", class: "strip-btn who", "aria-expanded": String(ui.side), "aria-controls": "side", "data-testid": "side-toggle", onclick: () => { ui.side = !ui.side; redraw(); } }, icon("menu"), snap.me && avatar(snap.me, 20), h("bdi", {}, snap.me ? snap.me.name : "Workspace")),
       h("span", { class: "grow" }),
       h("button", { type: "button", class: "strip-btn", "aria-expanded": String(ui.guide), "aria-controls": "try-this", "data-testid": "guide-toggle", onclick: flip("guide") }, "Try this", icon("caret", ui.guide ? "up" : "")),
       h("button", { type: "button", class: "strip-btn", "aria-pressed": String(dark), "data-testid": "theme-toggle", onclick: () => { settle({ theme: dark ? "light" : "dark" }); redraw(); } }, icon("moon"), h("span", { class: "sr-only" }, "Dark mode")),

@@ -5,6 +5,7 @@ import { h } from "./dom.js";
 const PATHS = {
   hash: "M7.5 3 6 17M14 3l-1.500 14M3.500 7.500h13.500M3 12.500h13.500",
   lock: "M5 9h10v8H5zM7 9V6a3 3 0 0 1 6 0v3",
+  menu: "M3 5.500h14M3 10h14M3 14.500h14",
   dots: "M4.500 10h.01M10 10h.01M15.500 10h.01",
   caret: "M5 8l5 5 5-5",
   close: "M5 5l10 10M15 5 5 15",

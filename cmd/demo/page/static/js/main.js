@@ -5,12 +5,13 @@
 // What tests and scripts can hold on to. The address says who looks at what, and changing it is enough:
 //
 //   #user=U…&channel=C…        channel is a channel id, "home" (the app's Home tab) or "messages" (the
-//                              DM with the app); &thread=<ts> opens a thread, &pane=closed and
-//                              &guide=closed hide the AWS pane and the guide, &theme=dark|light
+//                              DM with the app); &thread=<ts> opens a thread, &pane=open|closed and
+//                              &guide=open|closed show or hide the AWS pane and the guide, &theme=dark|light
 //
 // Attributes, all stable:
 //
 //   <html data-ready="true" data-rev="n">              set after the first drawing of the state
+//   [data-testid=side-toggle]                          on a narrow screen: the sidebar, and who looks
 //   [data-testid=user][data-user-id=U…]                entry of the user switcher, aria-pressed
 //   [data-testid=channel][data-channel-id=C…]          channel in the sidebar, aria-current
 //   [data-testid=app-home] [data-testid=app-messages]  the app's entries in the sidebar
@@ -55,7 +56,7 @@ import { icon } from "./icons.js";
 import { dialogs } from "./modal.js";
 import { markRead, snapshot, store, timeline, ui } from "./model.js";
 import { flat } from "./mrkdwn.js";
-import { readHash, settle } from "./route.js";
+import { narrow, readHash, settle, wide } from "./route.js";
 import { sidebar } from "./sidebar.js";
 
 const roots = Object.fromEntries(["strip", "side", "main", "aws", "dialogs", "toasts", "live"].map((id) => [id, document.getElementById(id)]));
@@ -72,8 +73,9 @@ function draw() {
   const snap = snapshot();
   place(snap);
   document.body.classList.toggle("no-aws", !ui.pane);
+  document.body.classList.toggle("side-open", ui.side);
   render(roots.strip, guide(snap, redraw));
-  render(roots.side, sidebar(snap));
+  render(roots.side, sidebar(snap, redraw));
   render(roots.main, workspace(snap, redraw));
   render(roots.aws, ui.pane ? awsPane(snap, redraw) : []);
   render(roots.dialogs, dialogs(snap, redraw));
@@ -193,7 +195,9 @@ function loop(which, pause) {
 readHash();
 addEventListener("hashchange", () => { readHash(); redraw(); });
 addEventListener("click", (e) => { if (ui.menu && !e.target.closest?.(".menu-anchor")) { ui.menu = ""; redraw(); } });
-addEventListener("keydown", (e) => { if (e.key === "Escape" && ui.menu) { ui.menu = ""; redraw(); } });
+addEventListener("keydown", (e) => { if (e.key === "Escape" && (ui.menu || ui.side)) { ui.menu = ""; ui.side = false; redraw(); } });
+document.getElementById("scrim").addEventListener("click", () => { ui.side = false; redraw(); });
+for (const width of [narrow, wide]) width.addEventListener("change", () => { ui.side = false; readHash(); redraw(); });
 
 const again = [loop("slack", () => 500), loop("aws", () => (ui.pane ? 700 : 4000)), loop("calls", () => (ui.pane && ui.aws.tab === "calls" ? 700 : 4000))];
 wire(() => Promise.all(again.slice(0, 2).map((f) => f())), redraw);

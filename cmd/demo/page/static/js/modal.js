@@ -72,7 +72,13 @@ function modal(v, top, pushed, snap, redraw) {
       "data-callback-id": v.callback_id,
       "data-top": String(top),
       made: show,
-      after: (el) => { if (top && el._below) show(el); el._below = !top; },
+      after: (el) => {
+        if (top && el._below) show(el);
+        el._below = !top;
+        const wrong = Object.keys(ctx.errors).join(" ");
+        if (wrong && wrong !== el._wrong) el.querySelector(".bk-input.wrong")?.scrollIntoView({ block: "nearest" });
+        el._wrong = wrong;
+      },
       gone: (el) => el.close(),
       ...onEscape(dismiss),
     },

@@ -19,6 +19,7 @@ export const ui = {
   theme: "",
   pane: true,
   guide: true,
+  side: false, // on a narrow screen: the sidebar is over the conversation
   menu: "",
   drafts: new Map(),
   read: new Map(), // user|channel -> ts of the last message seen

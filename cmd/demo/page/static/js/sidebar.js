@@ -6,8 +6,13 @@ import { avatar } from "./message.js";
 import { store, ui, unread } from "./model.js";
 import { go } from "./route.js";
 
-export function sidebar(snap) {
+export function sidebar(snap, redraw) {
   const here = ui.channel;
+  const pick = (change) => {
+    ui.side = false;
+    go({ ...change, thread: "" });
+    redraw();
+  };
   return h(
     "nav",
     { class: "sidebar", "aria-label": "Workspace" },
@@ -17,17 +22,17 @@ export function sidebar(snap) {
       { class: "side-scroll" },
       h("h2", { class: "side-head" }, "Channels"),
       snap.me && snap.rooms.length === 0 && h("p", { class: "side-note" }, "None that this person can see"),
-      snap.me && snap.rooms.map((c) => entry("channel", c.id, c.name, icon(c.is_private ? "lock" : "hash"), here === c.id, unread(c, snap.me), false)),
+      snap.me && snap.rooms.map((c) => entry("channel", c.id, c.name, icon(c.is_private ? "lock" : "hash"), here === c.id, unread(c, snap.me), false, pick)),
       h("h2", { class: "side-head" }, "Apps"),
       h("div", { class: "side-app" }, h("span", { class: "avatar s20" }, appMark()), snap.bot.name),
-      entry("app-home", "home", "Home", icon("home"), here === "home", 0, false, "sub"),
-      entry("app-messages", "messages", "Messages", icon("reply"), here === "messages", snap.dm && snap.me ? unread(snap.dm, snap.me) : 0, true, "sub"),
+      entry("app-home", "home", "Home", icon("home"), here === "home", 0, false, pick, "sub"),
+      entry("app-messages", "messages", "Messages", icon("reply"), here === "messages", snap.dm && snap.me ? unread(snap.dm, snap.me) : 0, true, pick, "sub"),
     ),
-    people(snap),
+    people(snap, pick),
   );
 }
 
-function entry(testid, id, label, glyph, on, count, loud, extra = "") {
+function entry(testid, id, label, glyph, on, count, loud, pick, extra = "") {
   return h(
     "button",
     {
@@ -37,7 +42,7 @@ function entry(testid, id, label, glyph, on, count, loud, extra = "") {
       "aria-current": on ? "page" : null,
       "data-testid": testid,
       "data-channel-id": id,
-      onclick: () => go({ channel: id, thread: "" }),
+      onclick: () => pick({ channel: id }),
     },
     glyph,
     h("span", { class: "grow" }, h("bdi", {}, label)),
@@ -45,7 +50,7 @@ function entry(testid, id, label, glyph, on, count, loud, extra = "") {
   );
 }
 
-function people(snap) {
+function people(snap, pick) {
   return h(
     "section",
     { class: "people", "data-testid": "user-switcher", "aria-label": "Look as" },
@@ -67,7 +72,7 @@ function people(snap) {
             "data-testid": "user",
             "data-user-id": u.id,
             title: [u.name, u.email, u.note, u.locale].filter(Boolean).join("\n"),
-            onclick: () => go({ user: u.id, thread: "" }),
+            onclick: () => pick({ user: u.id }),
           },
           avatar(u, 28),
           h("span", { class: "grow" }, h("span", { class: "p-name" }, h("bdi", {}, u.name)), h("span", { class: "p-note" }, [u.note, u.locale].filter(Boolean).join(" · "))),
