@@ -47,19 +47,21 @@ type CommandRequest struct {
 	Force                        bool
 }
 
-// Command sends a slash command and waits for its acknowledgement.
+// Command sends a slash command and waits for its acknowledgement. One that no app declares reaches none: Slackbot tells
+// the person so, and Outcome.Error has the sentence.
 func (w *Workspace) Command(r CommandRequest) (Outcome, error) {
 	w.mu.Lock()
 	u, ch, err := w.actor(r.User, r.Channel, r.Force)
 	if err == nil && !strings.HasPrefix(r.Command, "/") {
 		err = refuse(http.StatusBadRequest, "a command begins with a slash")
 	}
-	if err == nil && !slices.Contains(w.cfg.Commands, r.Command) {
-		err = refuse(http.StatusNotFound, "%s is not a valid command.", r.Command)
-	}
 	if err != nil {
 		w.mu.Unlock()
 		return Outcome{}, err
+	}
+	if !slices.Contains(w.cfg.Commands, r.Command) {
+		defer w.mu.Unlock()
+		return w.unknownCommand(u.ID, ch, r.Command), nil
 	}
 	name := ch.Name
 	switch {
@@ -81,6 +83,19 @@ func (w *Workspace) Command(r CommandRequest) (Outcome, error) {
 	w.dispatch(e)
 	w.mu.Unlock()
 	return w.await(e, trigger), nil
+}
+
+// unknownCommand has Slackbot answer as Slack does. The caller holds mu.
+func (w *Workspace) unknownCommand(user string, ch *channel, command string) Outcome {
+	why := command + " is not a valid command."
+	m := w.newMessage(slackbotID, content{
+		text: why + " In Slack, all messages that start with the “/” character are interpreted as commands.\n\n" +
+			"If you are trying to send a message and not run a command, try preceding the “/” with an empty space.",
+	})
+	m.ephemeral = user
+	ch.add(m)
+	w.touch()
+	return Outcome{Error: why}
 }
 
 // escaped turns "@ana" and "#general" into "<@U…|ana>" and "<#C…|general>", as Slack does for a

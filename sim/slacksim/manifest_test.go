@@ -1,10 +1,10 @@
 package slacksim_test
 
 import (
-	"errors"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -67,14 +67,17 @@ func TestTheWorkspaceInstallsTheAppOfTheManifest(t *testing.T) {
 	}
 }
 
-func TestACommandThatNoManifestDeclaresReachesNoApp(t *testing.T) {
+func TestACommandThatNoManifestDeclaresIsAnsweredBySlackbot(t *testing.T) {
 	r := newRig(t, nil)
-	_, err := r.Command(slacksim.CommandRequest{User: slacksim.UserAna, Channel: slacksim.ChannelRoot, Command: "/rootchek"})
-	refused, ok := errors.AsType[*slacksim.RefusedError](err)
-	if !ok || refused.Status != http.StatusNotFound || refused.Why != "/rootchek is not a valid command." {
-		t.Errorf("the workspace answered %v", err)
+	status, out := r.control(t, "command", map[string]any{"user": slacksim.UserAna, "channel": "#aws-root", "command": "/rootchek"})
+	if status != http.StatusOK || out["ok"] != false || out["sent"] != false || out["error"] != "/rootchek is not a valid command." {
+		t.Errorf("the command came to %d %v", status, out)
 	}
-	if acks := r.Acks(); len(acks) != 0 {
-		t.Errorf("the app acknowledged %+v", acks)
+	said := r.messages(t, slacksim.ChannelRoot)
+	if len(said) != 1 || said[0].User != "USLACKBOT" || said[0].EphemeralTo != slacksim.UserAna || !strings.HasPrefix(said[0].Text, "/rootchek is not a valid command.") {
+		t.Errorf("in the channel stands %+v", said)
+	}
+	if acks, errs := r.Acks(), r.Errors(); len(acks) != 0 || len(errs) != 0 {
+		t.Errorf("the app acknowledged %+v, and people saw %+v", acks, errs)
 	}
 }

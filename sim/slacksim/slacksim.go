@@ -32,6 +32,9 @@ const (
 	BotUserID  = "U0ROOTCHECK"
 )
 
+// slackbotID is who speaks for Slack itself, the same in every workspace. It is nobody that an app meets.
+const slackbotID = "USLACKBOT"
+
 // Config says how a Workspace behaves. Only Now is required.
 type Config struct {
 	// Now is the workspace's clock. Trigger ids, response URLs, rate limits, retries of events and
@@ -47,7 +50,7 @@ type Config struct {
 	// Events are the event types the app is subscribed to; DefaultEvents when nil. An event is
 	// delivered only if BotScopes also grant it, as in Slack.
 	Events []string
-	// Commands are the slash commands the app declares; DefaultCommands when nil. The client itself answers any other, and
+	// Commands are the slash commands the app declares; DefaultCommands when nil. Slackbot answers any other, and
 	// the app never hears of it.
 	Commands []string
 	// KeepCommandText leaves "@ana" in the text of a command as it was typed, as for an app whose

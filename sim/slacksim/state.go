@@ -90,6 +90,9 @@ func (w *Workspace) messageState(m *message) obj {
 		"edited": m.edited != "", "is_bot": m.bot(), "reply_count": m.replies, "pings": nonNil(m.pings),
 		"metadata": m.metadata, "reactions": nonNil(m.reactions),
 	}
+	if m.user == slackbotID {
+		out["username"] = "Slackbot"
+	}
 	if m.attach != nil {
 		out["attachments"] = m.attach
 	}

@@ -79,7 +79,7 @@ function flashing(c, m, redraw) {
 
 /** One message. compact leaves out avatar and name, as for a second one by the same author. */
 export function message(m, c, snap, redraw, { compact = false, replies = [], inThread = false } = {}) {
-  const who = snap.users.get(m.user) || (m.user ? { id: m.user, name: m.username || m.user, initials: "?", colour: 0 } : snap.bot);
+  const who = snap.users.get(m.user) || (m.user ? { id: m.user, name: m.username || m.user, initials: (m.username || "?").charAt(0), colour: 0 } : snap.bot);
   const ctx = surface(snap, { channel: c.id, ts: m.ts }, redraw, inThread ? "-thread" : "");
   const ms = tsMillis(m.ts);
   const body = [];
