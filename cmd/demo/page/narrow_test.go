@@ -54,6 +54,7 @@ func TestThePageOnSmallScreens(t *testing.T) {
 			s.do(chromedp.SendKeys(input, "/rootcheck "))
 			s.until("the list of commands", within(`.hints`))
 			s.fits("the list of commands")
+			s.do(chromedp.KeyEvent(kb.Escape), chromedp.WaitNotPresent(css(`.hints`)))
 
 			s.do(chromedp.Click(css(`[data-testid=open-thread]`)))
 			s.until("the thread", within(`[data-testid=thread-input]`)+" && "+within(`[data-testid=close-thread]`))
@@ -78,10 +79,13 @@ func TestThePageOnSmallScreens(t *testing.T) {
 	t.Run("on a phone the sidebar comes when it is asked for, and goes when somebody was picked", func(t *testing.T) {
 		on(ctx, t, 390, 844)
 		s := enter(ctx, t, "user="+ana+"&channel="+root)
-		s.do(chromedp.WaitNotVisible(css(`[data-testid=user-switcher]`)), chromedp.Click(css(`[data-testid=side-toggle]`)))
+		const away = `getComputedStyle(document.querySelector("[data-testid=user-switcher]")).visibility === "hidden"`
+		s.until("no sidebar", away)
+		s.do(chromedp.Click(css(`[data-testid=side-toggle]`)))
 		person := `[data-testid=user][data-user-id=` + ben + `]`
 		s.until("the people", within(person))
-		s.do(chromedp.Click(css(person)), chromedp.WaitNotVisible(css(`[data-testid=user-switcher]`)))
+		s.do(chromedp.Click(css(person)))
+		s.until("no sidebar again", away)
 		s.until("Ben looks", `document.querySelector("[data-testid=side-toggle]").innerText.includes("Ben")`)
 	})
 

@@ -27,7 +27,7 @@ const draftKey = (c, thread) => [ui.user, c.id || "dm", thread].join("|");
 export function composer(c, snap, redraw, thread) {
   const key = draftKey(c, thread);
   const draft = ui.drafts.get(key) || "";
-  const hints = thread ? [] : matching(draft);
+  const hints = thread || ui.local.get("unhinted") === draft ? [] : matching(draft);
   const picked = Math.min(ui.local.get("hint") || 0, Math.max(0, hints.length - 1));
   const where = thread ? "Reply…" : c.is_im ? `Message ${snap.bot.name}` : `Message #${c.name}`;
   const listId = "hints-" + (thread ? "thread" : "main");
@@ -45,6 +45,11 @@ export function composer(c, snap, redraw, thread) {
     // A conversation with the app that does not exist yet is opened by naming the app.
     const said = await say(c.id || snap.bot.id, refer(text, snap), thread);
     if (!said && !ui.drafts.get(key)) set(box, text); // refused: it stands there again, to be mended
+  };
+  const hide = () => {
+    if (hints.length === 0) return;
+    ui.local.set("unhinted", draft);
+    redraw();
   };
   const choose = (box, hint) => {
     const fixed = hint.replace(/[<[].*$/, "");
@@ -66,7 +71,7 @@ export function composer(c, snap, redraw, thread) {
         { key: "hints", class: "hints", role: "listbox", id: listId, "aria-label": "Commands" },
         h("div", { class: "hints-head" }, "Commands of rootcheck"),
         hints.map(([name, what], i) =>
-          h("button", { type: "button", role: "option", tabindex: -1, class: "hint-row", "aria-selected": String(i === picked), after: (el) => { if (i === picked && picked > 0) el.scrollIntoView({ block: "nearest" }); }, "data-testid": "command-hint", "data-command": name, onclick: (e) => choose(e.target.closest("form").querySelector("textarea"), name) },
+          h("button", { type: "button", role: "option", tabindex: -1, class: "hint-row", "aria-selected": String(i === picked), after: (el) => { if (i === picked && picked > 0) el.scrollIntoView({ block: "nearest" }); }, "data-testid": "command-hint", "data-command": name, onmousedown: (e) => e.preventDefault(), onclick: (e) => choose(e.target.closest("form").querySelector("textarea"), name) },
             h("b", {}, ("/rootcheck " + name).trim()), h("span", {}, what)),
         ),
       ),
@@ -89,6 +94,8 @@ export function composer(c, snap, redraw, thread) {
           grow(e.target);
           redraw();
         },
+        onblur: hide,
+        onfocus: () => { if (ui.local.delete("unhinted")) redraw(); },
         onkeydown: (e) => {
           if (e.isComposing) return;
           if (hints.length && (e.key === "ArrowDown" || e.key === "ArrowUp")) {
@@ -98,6 +105,8 @@ export function composer(c, snap, redraw, thread) {
           } else if (hints.length && e.key === "Tab" && !e.shiftKey) {
             e.preventDefault();
             choose(e.target, hints[picked][0]);
+          } else if (e.key === "Escape") {
+            hide();
           } else if (e.key === "Enter" && !e.shiftKey) {
             e.preventDefault();
             send(e.target);
