@@ -26,7 +26,7 @@ export function dialogs(snap, redraw) {
 function show(el) {
   if (!el.open) el.showModal();
   const first = el.querySelector(".modal-body input:not([type=hidden]),.modal-body textarea,.modal-body select") || el.querySelector("[data-first]");
-  if (first && !el.contains(document.activeElement)) first.focus();
+  if (first && !el.contains(document.activeElement)) first.focus({ preventScroll: true }); // what is about to happen stands above
 }
 
 // Escape is taken here rather than by the browser, which would close the dialog whatever the app says.
