@@ -47,8 +47,7 @@ export function composer(c, snap, redraw, thread) {
     if (!said && !ui.drafts.get(key)) set(box, text); // refused: it stands there again, to be mended
   };
   const hide = () => {
-    if (hints.length === 0) return;
-    ui.local.set("unhinted", draft);
+    ui.local.set("unhinted", ui.drafts.get(key) || "");
     redraw();
   };
   const choose = (box, hint) => {
