@@ -164,7 +164,8 @@ await assert.rejects(
   web.chat.postMessage({ channel, text: 'x', blocks: [{ type: 'header', text: text('h'.repeat(151)) }] }),
   (e) => e.data.error === 'invalid_blocks' && e.data.response_metadata.messages[0].includes('[json-pointer:/blocks/0/text/text]'),
 );
-await assert.rejects(web.conversations.history({ channel }), (e) => e.data.error === 'missing_scope' && e.data.needed === 'groups:history');
+const direct = (await web.conversations.open({ users: ana })).channel.id;
+await assert.rejects(web.conversations.history({ channel: direct }), (e) => e.data.error === 'missing_scope' && e.data.needed === 'im:history');
 await assert.rejects(new WebClient('xoxb-wrong', { slackApiUrl }).auth.test(), (e) => e.data.error === 'invalid_auth');
 const people = [];
 for await (const page of web.paginate('users.list', { limit: 3 })) people.push(...page.members);
