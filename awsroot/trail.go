@@ -21,6 +21,8 @@ import (
 //   - The use of a key is recorded where the call was made, which may be anywhere. What three Regions show adds a use to
 //     what the credential report tells; that they show none proves nothing.
 //   - Of the sessions that AssumeRoot opened only our own are left out, by the id of their key.
+//   - An event comes into the history minutes after it happened. That the history shows no sign-in is told as of trailLag ago,
+//     so that the next look still counts one that came late.
 const (
 	sourceTrail = "LookupEvents"
 	// AWS allows so many calls per second, account and Region.
@@ -28,6 +30,10 @@ const (
 	trailRate = 2
 	// One look in one Region reads no more pages than this: 500 events in five seconds.
 	trailPages = 10
+	// AWS names about five minutes on average, and guarantees nothing. Twelve times as much costs nothing but that a use is
+	// counted for so much longer.
+	// https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
+	trailLag = time.Hour
 )
 
 // trailRegions are the Regions that record a root user's sign-in.
@@ -106,7 +112,7 @@ func (l *look) byTrail(ctx context.Context, r *reach) {
 	}
 	switch {
 	case !l.e.SignIn.Known(), found.signIn.At.After(l.e.SignIn.Value.At):
-		l.e.SignIn = posture.Told(found.signIn, sourceTrail, l.now())
+		l.e.SignIn = posture.Told(found.signIn, sourceTrail, l.now().Add(-trailLag))
 	}
 	l.addKeyUse(found.key)
 }

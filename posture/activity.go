@@ -1,6 +1,9 @@
 package posture
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // judgeActivity fails on one known use and passes only when both kinds of use were read, and lately. That the root user
 // has no credentials now does not count: credentials that were used and then removed leave nothing to read.
@@ -21,20 +24,42 @@ func (e Evidence) judgeActivity(p Policy, now time.Time) verdict {
 	case keyUsed:
 		return e.used(failed(CodeKeyUse, "A root access key was used at "+clock(key.Value.At, now), key.stamp()), key)
 	case !e.SignIn.Known():
-		return e.unknown(CodeSignInUnknown, "When the root user last signed in could not be read", e.SignIn.why())
+		return e.blind(e.unknown(CodeSignInUnknown, "When the root user last signed in could not be read", e.SignIn.why()), start)
 	case !e.KeyUse.Known():
-		return e.unknown(CodeKeyUseUnknown, "When a root access key was last used could not be read", e.KeyUse.why())
+		return e.blind(e.unknown(CodeKeyUseUnknown, "When a root access key was last used could not be read", e.KeyUse.why()), start)
 	case now.Sub(e.SignIn.At) > activityLag || now.Sub(e.KeyUse.At) > activityLag:
-		return unknown(CodeActivityStale, "Whether the root user was used lately could not be read", Gap{Reason: ReasonStale})
+		return e.blind(unknown(CodeActivityStale, "Whether the root user was used lately could not be read", Gap{Reason: ReasonStale}), start)
 	default:
 		return passed(CodeNoActivity, "The root user was not used since "+clock(start, now), e.SignIn.stamp(), e.KeyUse.stamp())
 	}
 }
 
-// ToldUntil is up to when a finding tells of the root user's activity, and false where it tells nothing. Whoever was told of
-// the finding needs it as the next judgement's [Policy.Since].
+// ToldUntil is up to when a finding, and those before it, told of the root user's activity, and false where it says nothing of
+// that. Whoever was told of the finding needs it as the next judgement's [Policy.Since].
 func (f Finding) ToldUntil() (time.Time, bool) {
-	return f.At, f.Control == RootActivity && (f.Status == Passed || f.Status == Failed)
+	switch {
+	case f.Control != RootActivity:
+		return time.Time{}, false
+	case f.Status == NotAvailable:
+		return f.Told, !f.Told.IsZero()
+	default:
+		return f.At, f.Status == Passed || f.Status == Failed
+	}
+}
+
+// blind is a judgement of activity that cannot be made. What one kind of use shows is told all the same; where neither could
+// be read, a later look counts from where this one would have. Where there is no credential there is nothing to go back for.
+func (e Evidence) blind(v verdict, start time.Time) verdict {
+	uses := []Fact[Use]{e.SignIn, e.KeyUse}
+	for _, f := range uses {
+		if f.Known() && (v.told.IsZero() || f.At.Before(v.told)) {
+			v.told = f.At
+		}
+	}
+	if v.told.IsZero() && slices.ContainsFunc(uses, func(f Fact[Use]) bool { return f.why().Reason != ReasonNotOffered }) {
+		v.told = start
+	}
+	return v
 }
 
 // ofUse is the fact if its source speaks of use. The account summary and the list of keys speak of what exists now: "never"

@@ -65,6 +65,7 @@ type Finding struct {
 	Reason   string    `json:"reason"`             // a sentence: what was seen, or why it could not be
 	Gap      *Gap      `json:"gap,omitempty"`      // only with NotAvailable
 	Used     time.Time `json:"used,omitzero"`      // root-activity: the latest use that fails it
+	Told     time.Time `json:"told,omitzero"`      // root-activity with NotAvailable: see [Finding.ToldUntil]
 	AsOf     time.Time `json:"as_of,omitzero"`     // when the credential report was made that the judgement rests on
 	Subjects string    `json:"subjects,omitempty"` // what it fails by, such as the fingerprints of keys, sorted, with a space between
 	Degree   int       `json:"degree,omitempty"`   // how badly it fails, against the same control and account at another time; 0: not told

@@ -84,6 +84,7 @@ type verdict struct {
 	text    string
 	blocked bool
 	used    time.Time
+	told    time.Time
 	degree  int
 	by      []string
 	gap     *Gap
@@ -131,7 +132,7 @@ func (e Evidence) noteBlock(v verdict) verdict {
 func (v verdict) finding(c ControlInfo, looked, now time.Time) Finding {
 	f := Finding{
 		Control: c.Slug, Severity: c.Severity, Status: v.status, Code: v.code, Gap: v.gap, Reason: v.text,
-		Used: v.used, Degree: v.degree, Subjects: subjects(v.by), Blocked: v.blocked, At: looked,
+		Used: v.used, Told: v.told, Degree: v.degree, Subjects: subjects(v.by), Blocked: v.blocked, At: looked,
 	}
 	if looked.IsZero() {
 		f.At = now
