@@ -32,7 +32,7 @@ func story(v voice, r remediation.Request) []string {
 	if s := noteLine(v, r); s != "" {
 		lines = append(lines, s)
 	}
-	if s := waits(v, r); s != "" {
+	if s := waits(v, r); s != "" && !r.Departed() { // what a request waits for whose entry is gone, its note says
 		lines = append(lines, s)
 	}
 	if r.Policy.DryRun {

@@ -68,7 +68,12 @@ func (d directory) ByEmail(_ context.Context, email string) (string, error) {
 
 type inspector struct{ w *world }
 
-func (i inspector) Sources() []string { return append([]string{"acme"}, i.w.mirrors...) }
+func (i inspector) Sources() []string {
+	if i.w.isBroken("entry") {
+		return i.w.mirrors
+	}
+	return append([]string{"acme"}, i.w.mirrors...)
+}
 
 func (i inspector) Inventory(_ context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
 	if i.w.isBroken("inventory") || i.w.isBroken("inventory of "+source) {
@@ -128,7 +133,7 @@ func (i inspector) facts(id posture.AccountID) remediation.Facts {
 	now := i.w.clock
 	a := i.w.accounts[id]
 	f := remediation.Facts{Source: "acme", Account: id, Begun: now, At: now, AWS: now}
-	if a == nil || i.w.broken["read"] {
+	if a == nil || i.w.broken["read"] || i.w.broken["entry"] {
 		f.Gap = &posture.Gap{Reason: posture.ReasonNoAnswer}
 		return f
 	}

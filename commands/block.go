@@ -170,10 +170,13 @@ func (s *Service) release(ctx context.Context, l Lease) (Change, error) {
 	return s.detach(ctx, l, r, b, next, holds)
 }
 
-// Sweep queues the release of every block that an ended request still holds, and of every one of ours that nobody holds and
+// Sweep lets go of what belongs to an `aws` entry that has left the settings, and queues the release of every block that an ended request still holds, and of every one of ours that nobody holds and
 // that is attached. A start begins with it: whatever became of the item that should have done it, no root user stays locked
 // out for good.
 func (s *Service) Sweep(ctx context.Context) error {
+	if err := s.depart(ctx); err != nil {
+		return err
+	}
 	all, err := s.d.Ledger.Requests(ctx, RequestQuery{})
 	if err != nil {
 		return fmt.Errorf("read the requests: %w", err)
@@ -321,6 +324,9 @@ func (s *Service) read(ctx context.Context, l Lease) (Change, error) {
 	}
 	if err != nil {
 		return Change{}, fmt.Errorf("read request %s: %w", w.Request, err)
+	}
+	if !s.configured(r.Source) {
+		return Change{}, nil // nothing can be read until a start finds the entry again
 	}
 	_, err = s.observe(ctx, r.ID, s.d.Inspector.Read(ctx, r), &l)
 	return Change{}, err

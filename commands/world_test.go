@@ -56,7 +56,7 @@ type world struct {
 	accounts map[posture.AccountID]*account
 	people   map[string]commands.Person
 	groups   map[string][]string
-	broken   map[string]bool // what does not answer: "directory", "groups", "read", "inventory", "inventory of acme", "open"; "channel": it is shared; "feature": root access is not centralized
+	broken   map[string]bool // what does not answer: "directory", "groups", "read", "inventory", "inventory of acme", "open"; "entry": acme has left the settings; "channel": it is shared; "feature": root access is not centralized
 	channel  map[string]bool
 	calls    []string // changing calls, in order, those without effect too
 	said     []commands.Work

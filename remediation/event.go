@@ -27,13 +27,14 @@ const (
 	Unsure        Kind = "unsure"         // nobody knows whether the call had an effect
 	Unavailable   Kind = "unavailable"    // the means does not exist for this account after all
 	Observe       Kind = "observe"        // AWS was read
+	Depart        Kind = "depart"         // the `aws` entry has left the settings
 )
 
 // Kinds lists every kind of event.
 func Kinds() []Kind {
 	return []Kind{
 		Confirm, Reject, Cancel, AskDelete, AskReactivate, AskLift, OwnerDone, Lapse, Begin, GateShut, Succeeded,
-		Refused, Unsure, Unavailable, Observe,
+		Refused, Unsure, Unavailable, Observe, Depart,
 	}
 }
 
@@ -42,7 +43,7 @@ func (k Kind) seen() bool {
 	switch k {
 	case Confirm, Reject, Cancel, AskDelete, AskReactivate, AskLift:
 		return true
-	case OwnerDone, Lapse, Begin, GateShut, Succeeded, Refused, Unsure, Unavailable, Observe:
+	case OwnerDone, Lapse, Begin, GateShut, Succeeded, Refused, Unsure, Unavailable, Observe, Depart:
 		return false
 	default:
 		return true
@@ -55,7 +56,7 @@ type Event struct {
 	Version  int       // of the request that the person saw; 0: it does not answer what somebody saw
 	By       Person    // for what people do
 	At       time.Time // with Confirm: when it was done; zero: now
-	Reason   string    // for what people ask
+	Reason   string    // for what people ask; with Depart why, for the record
 	Override string    // with AskDelete: why a key in use is deleted all the same
 	Gate     Gate      // with GateShut
 	Code     string    // with Refused and Unavailable: AWS's error code
@@ -212,6 +213,10 @@ const (
 	NoteVerifiedAlarm  Note = "verified_alarm"
 	NoteBreakGlass     Note = "break_glass"
 	NoteReadingMissing Note = "reading_missing"
+
+	NoteDeparted        Note = "departed"
+	NoteDepartedBlocked Note = "departed_blocked"
+	NoteDepartedUnsure  Note = "departed_unsure"
 )
 
 // EffectKind is something to be done after a transition was committed. Effects go through the outbox: at least once.

@@ -309,7 +309,7 @@ func (w *world) person(t *rapid.T, tr *track, kind remediation.Kind, n int) {
 		err = tr.model.ask("lift", by.User, false, w.now)
 	case remediation.OwnerDone: // it asks for a look and confirms nothing
 	case remediation.Lapse, remediation.Begin, remediation.GateShut, remediation.Succeeded, remediation.Refused,
-		remediation.Unsure, remediation.Unavailable, remediation.Observe:
+		remediation.Unsure, remediation.Unavailable, remediation.Observe, remediation.Depart:
 		w.fail("%s is nothing that people do", kind)
 	}
 	if err != nil {

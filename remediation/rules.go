@@ -17,7 +17,8 @@ func Rules() []Rule {
 	rules := deactivateRules()
 	rules = append(rules, watchRules()...)
 	rules = append(rules, undoRules()...)
-	return append(rules, deleteRules()...)
+	rules = append(rules, deleteRules()...)
+	return append(rules, departRules()...)
 }
 
 func lookup(s State, k Kind) (Rule, bool) {

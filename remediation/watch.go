@@ -274,7 +274,7 @@ func (s *step) watchOn(k posture.Key) {
 	s.r = s.r.advance(s.e.Facts, s.now)
 	s.changed, s.action = true, audit.RemediationObserved
 	s.nextRead()
-	if s.r.Note == NoteReadingMissing {
+	if s.r.Note == NoteReadingMissing || s.was.Departed() {
 		s.r.Note, s.r.NoteDetail = NoteInactive, ""
 	}
 	if was > 0 && s.r.Remaining() == 0 && s.r.State == Inactive {
