@@ -25,7 +25,7 @@ func (s *Service) configured(source string) bool {
 func (s *Service) depart(ctx context.Context) error {
 	open, err := s.requests(ctx, RequestQuery{Open: true})
 	if err != nil {
-		return fmt.Errorf("read the open requests: %w", err)
+		return err
 	}
 	for _, r := range open {
 		switch {
@@ -45,7 +45,7 @@ func (s *Service) depart(ctx context.Context) error {
 	}
 	owners, err := s.d.Ledger.Owners(ctx)
 	if err != nil {
-		return fmt.Errorf("read the owners: %w", err)
+		return err
 	}
 	for _, o := range owners {
 		if s.configured(o.Source) || o.Stage != OwnerHeld && o.Stage != OwnerTold && o.Stage != OwnerAnswered {

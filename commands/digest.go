@@ -184,7 +184,7 @@ func (s *Service) requestsOf(ctx context.Context, d *Digest) error {
 func (s *Service) standing(ctx context.Context, d *Digest) error {
 	owners, err := s.d.Ledger.Owners(ctx)
 	if err != nil {
-		return fmt.Errorf("read the owners: %w", err)
+		return err
 	}
 	for _, o := range owners {
 		if o.Stage != OwnerTold && o.Stage != OwnerAnswered && o.Claim == "" {
@@ -199,7 +199,7 @@ func (s *Service) standing(ctx context.Context, d *Digest) error {
 		}
 	}
 	if d.Paused, err = s.d.Ledger.Switch(ctx); err != nil {
-		return fmt.Errorf("read the pause switch: %w", err)
+		return err
 	}
 	if d.Head, err = s.SignedHead(ctx); err != nil {
 		return err

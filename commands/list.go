@@ -194,7 +194,7 @@ func (s *Service) runs(ctx context.Context, e *estate) error {
 	case errors.Is(err, ErrNotFound):
 		e.first = true
 	case err != nil:
-		return fmt.Errorf("read the last run: %w", err)
+		return err
 	}
 	e.coverage.Run, e.coverage.Gaps = last, last.Gaps
 	running, err := s.d.Estate.CurrentRun(ctx)
@@ -202,7 +202,7 @@ func (s *Service) runs(ctx context.Context, e *estate) error {
 	case err == nil:
 		e.running = &running
 	case !errors.Is(err, ErrNotFound):
-		return fmt.Errorf("read the run under way: %w", err)
+		return err
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 	}
 	// Only now that the cards are queued are the findings Notified: a crash in between repeats news and loses none.
 	if err := s.d.Estate.Notify(ctx, found.told); err != nil {
-		return fmt.Errorf("note what people are told: %w", err)
+		return err
 	}
 	return nil
 }
@@ -189,10 +189,10 @@ func (s *Service) reinspect(ctx context.Context, source string, account posture.
 	case err == nil:
 		l.Run = run.ID
 	case !errors.Is(err, ErrNotFound):
-		return Look{}, fmt.Errorf("read the run under way: %w", err)
+		return Look{}, err
 	}
 	if err := s.d.Estate.Save(ctx, l.Run, []Look{l}); err != nil {
-		return Look{}, fmt.Errorf("save the look at %s: %w", account, err)
+		return Look{}, err
 	}
 	return l, nil
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/rootcheck-bot/rootcheck/remediation"
 )
 
-// Errors of the ports. Everything else that a port returns is a failure of what stands behind it.
+// Errors of the ports. Everything else that a port returns is a failure of what stands behind it, and says what could not be
+// read or written: a verb adds words only where it knows more.
 var (
 	// ErrConflict means that somebody else wrote first: read and decide again.
 	ErrConflict = errors.New("somebody else wrote first")

@@ -53,7 +53,7 @@ func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {
 	}
 	run, err := s.d.Estate.StartRun(ctx, Run{ID: s.d.NewID(), Trigger: w.Trigger, Started: s.d.Now()})
 	if err != nil && (!errors.Is(err, ErrConflict) || run.ID == "") {
-		return Change{}, fmt.Errorf("begin a run: %w", err)
+		return Change{}, err
 	}
 	if run, err = s.lookAtAll(ctx, run); err != nil {
 		return Change{}, err
@@ -65,10 +65,7 @@ func (s *Service) scan(ctx context.Context, l Lease) (Change, error) {
 	if err := s.afterRun(ctx, l, run); err != nil {
 		return Change{}, err
 	}
-	if err := s.d.Estate.SaveRun(ctx, run); err != nil {
-		return Change{}, fmt.Errorf("end the run: %w", err)
-	}
-	return Change{}, nil
+	return Change{}, s.d.Estate.SaveRun(ctx, run)
 }
 
 // units handles "units": it reads the names of organizational units, and tags where they are wanted, for the lists and
@@ -93,7 +90,7 @@ func (s *Service) lookAtAll(ctx context.Context, run Run) (Run, error) {
 		return run, err
 	}
 	if k.last, err = s.d.Estate.LastRun(ctx); err != nil && !errors.Is(err, ErrNotFound) {
-		return run, fmt.Errorf("read the last run: %w", err)
+		return run, err
 	}
 	k.run.Listed, k.run.Scanned, k.run.Failed, k.run.Gaps = 0, 0, 0, nil
 	scanner := Scanner{
@@ -232,7 +229,7 @@ func (k *keeper) forget(ctx context.Context, sources []string) error {
 		}
 		gone, err := k.s.d.Estate.Retire(ctx, k.run.ID, source)
 		if err != nil {
-			return fmt.Errorf("let go of accounts of %s: %w", source, err)
+			return err
 		}
 		k.s.d.Log.InfoContext(ctx, "accounts of an entry that is not in the settings were let go", "aws_entry", source, "accounts", len(gone))
 	}
@@ -243,15 +240,12 @@ func (k *keeper) forget(ctx context.Context, sources []string) error {
 func (k *keeper) flush(ctx context.Context) error {
 	if len(k.pending) > 0 {
 		if err := k.s.d.Estate.Save(ctx, k.run.ID, k.pending); err != nil {
-			return fmt.Errorf("save looks: %w", err)
+			return err
 		}
 	}
 	clear(k.pending)
 	k.pending = k.pending[:0]
-	if err := k.s.d.Estate.SaveRun(ctx, k.run); err != nil {
-		return fmt.Errorf("save the run's progress: %w", err)
-	}
-	return nil
+	return k.s.d.Estate.SaveRun(ctx, k.run)
 }
 
 // interrupted keeps what was seen before the process was told to end. One that lost its lease writes nothing more:
@@ -347,10 +341,10 @@ func (s *Service) CheckNow(ctx context.Context, a Actor) (Run, error) {
 		}
 		run, err = s.d.Estate.StartRun(ctx, Run{ID: s.d.NewID(), Trigger: TriggerCommand, Started: now})
 		if err != nil && !errors.Is(err, ErrConflict) {
-			return Run{}, fmt.Errorf("begin a run: %w", err)
+			return Run{}, err
 		}
 	case err != nil:
-		return Run{}, fmt.Errorf("read the run under way: %w", err)
+		return Run{}, err
 	}
 	due, err := s.d.Queue.Due(ctx, now)
 	if err != nil {

@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 
@@ -21,7 +20,7 @@ type sight struct {
 func (s *Service) sight(ctx context.Context) (sight, error) {
 	run, err := s.d.Estate.LastRun(ctx)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return sight{}, fmt.Errorf("read the last run: %w", err)
+		return sight{}, err
 	}
 	g := sight{since: run.Started, lost: map[string]posture.Gap{}}
 	for _, lost := range run.Gaps {
