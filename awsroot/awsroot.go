@@ -240,6 +240,9 @@ func load(ctx context.Context, profile, region string, c Config, client aws.HTTP
 		cfg.Region = defaultRegion
 	}
 	cfg.APIOptions = append(cfg.APIOptions, guard)
+	if cache, ok := cfg.Credentials.(*aws.CredentialsCache); ok {
+		cfg.Credentials = signing{cache}
+	}
 	return cfg, nil
 }
 

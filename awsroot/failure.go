@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -108,7 +109,26 @@ func neverAnswered(err error) bool {
 // credentialless reports whether the call was never made for want of credentials. A role that could not be assumed because
 // STS did not answer is not that.
 func credentialless(err error) bool {
-	return strings.Contains(err.Error(), "get credentials: ") && !throughRole(err)
+	var none *noCredentialsError
+	return errors.As(err, &none) && !throughRole(err)
+}
+
+// noCredentialsError is that of a call which could not be signed. The SDK has no type for it.
+type noCredentialsError struct{ cause error }
+
+func (e *noCredentialsError) Error() string { return "get credentials: " + e.cause.Error() }
+
+func (e *noCredentialsError) Unwrap() error { return e.cause }
+
+// signing tells a failure to get credentials from a failure of the call that they are for.
+type signing struct{ *aws.CredentialsCache }
+
+func (s signing) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := s.CredentialsCache.Retrieve(ctx)
+	if err != nil {
+		return c, &noCredentialsError{cause: err}
+	}
+	return c, nil
 }
 
 // throughRole reports whether it was the role of the call that could not be assumed, and not the call that failed.

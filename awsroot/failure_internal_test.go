@@ -3,6 +3,7 @@ package awsroot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	accounttypes "github.com/aws/aws-sdk-go-v2/service/account/types"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -83,7 +86,7 @@ func TestEveryAnswerHasAReasonAndAFix(t *testing.T) {
 		{"a broken connection", &smithy.OperationError{ServiceID: "IAM", OperationName: "GetUser", Err: &smithyhttp.RequestSendError{Err: errors.New("EOF")}}, posture.ReasonNoAnswer, true, remediation.Unsure},
 		{"a turn that never came", &unpacedError{cause: context.DeadlineExceeded}, posture.ReasonThrottled, true, remediation.Unsure},
 		{"a role that cannot be assumed", &smithy.OperationError{ServiceID: "IAM", OperationName: "GetUser", Err: answered("STS", "AssumeRole", 403, coded("AccessDenied", denied))}, posture.ReasonUnreachableRole, true, remediation.Refused},
-		{"no credentials at all", &smithy.OperationError{ServiceID: "STS", OperationName: "GetCallerIdentity", Err: errors.New("get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found")}, posture.ReasonNoCredentials, true, remediation.Unsure},
+		{"no credentials at all", &smithy.OperationError{ServiceID: "STS", OperationName: "GetCallerIdentity", Err: fmt.Errorf("get identity: %w", &noCredentialsError{cause: errors.New("no EC2 IMDS role found")})}, posture.ReasonNoCredentials, true, remediation.Unsure},
 		{"anything else", errors.New(hostile), posture.ReasonGarbage, true, remediation.Unsure},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -104,6 +107,24 @@ func TestEveryAnswerHasAReasonAndAFix(t *testing.T) {
 	}
 	if out := outcomeOf(nil); out.Kind != remediation.Succeeded {
 		t.Errorf("no error is %s", out.Kind)
+	}
+}
+
+// The SDK wraps what a provider says on its way to the caller. This holds an upgrade of it to letting the cause through.
+func TestTheSDKLetsThroughThatThereAreNoCredentials(t *testing.T) {
+	none := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("no EC2 IMDS role found")
+	})
+	cfg := aws.Config{Region: defaultRegion, Credentials: signing{aws.NewCredentialsCache(none)}}
+	_, err := sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), nil)
+	if g := gapOf(err); g.Reason != posture.ReasonNoCredentials {
+		t.Errorf("%+v of %v", g, err)
+	}
+	role := cfg.Copy()
+	role.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), "arn:aws:iam::111122223333:role/reader"))
+	_, err = sts.NewFromConfig(role).GetCallerIdentity(t.Context(), nil)
+	if credentialless(err) || !throughRole(err) {
+		t.Errorf("the failure of a role is taken for that of the call: %v", err)
 	}
 }
 

@@ -37,7 +37,7 @@ func (a *Auditor) Inspect(ctx context.Context, acc posture.Account) posture.Evid
 		e.Centralized = r.central(ctx)
 	}
 	if acc.State != posture.StateActive {
-		return a.blind(e, posture.Gap{Reason: posture.ReasonSuspended, Detail: acc.State})
+		return a.blind(e, posture.StateGap(acc.State))
 	}
 	cfg, via, err := r.way(ctx, acc)
 	e.Via = via

@@ -188,7 +188,7 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 		// AWS retired Status on 2026-09-09. A server that still knows only it is believed about what it says.
 		out.State = text((*string)(&acc.Status))
 	case out.State == "":
-		out.State = "UNKNOWN"
+		out.State = posture.StateUntold
 	}
 	if id == org.Management {
 		out.Role = posture.RoleManagement

@@ -19,7 +19,7 @@ const renewal = "RootcheckRenew"
 // cache of credentials goes by this machine's clock and AWS by its own. It is for calls that look: a call that changes
 // something is made once, see [once].
 func renewing(cfg aws.Config) aws.Config {
-	cache, ok := cfg.Credentials.(*aws.CredentialsCache)
+	cache, ok := cfg.Credentials.(credentialsCache)
 	if !ok {
 		return cfg
 	}
@@ -45,8 +45,13 @@ func unrenewed(cfg aws.Config) aws.Config {
 	return cfg
 }
 
+type credentialsCache interface {
+	aws.CredentialsProvider
+	Invalidate()
+}
+
 type renewer struct {
-	cache *aws.CredentialsCache
+	cache credentialsCache
 	mu    sync.Mutex
 }
 

@@ -26,6 +26,8 @@ func (a *Auditor) Ways(ctx context.Context, acc posture.Account) commands.Ways {
 	}
 	w := commands.Ways{Exempt: r.exempt(acc.ID)}
 	switch {
+	case acc.State == posture.StateUntold:
+		none(&w, "The inventory did not tell whether the account is active.")
 	case acc.State != posture.StateActive:
 		none(&w, "The account is not active, and AWS lets nobody change it.")
 	case reportOnly(acc.Partition):

@@ -35,6 +35,17 @@ const (
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
 const StateActive = "ACTIVE"
 
+// StateUntold is the state of an account whose inventory told none. AWS always tells one.
+const StateUntold = "UNKNOWN"
+
+// StateGap is why the root user of an account that is not known to be active was not looked at.
+func StateGap(state string) Gap {
+	if state == "" || state == StateUntold {
+		return Gap{Reason: ReasonGarbage, Detail: "the inventory did not tell the account's state", Fix: ReasonGarbage.Fix()}
+	}
+	return Gap{Reason: ReasonSuspended, Detail: state}
+}
+
 // Account is one AWS account as its inventory names it. Name, Alias, Email, Unit and tags are written by whoever
 // administers the account: they are untrusted text, good for showing and searching, never for authority.
 type Account struct {

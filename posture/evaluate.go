@@ -86,7 +86,7 @@ func judgeCentralized(centralized Fact[bool]) verdict {
 // was read before may no longer hold. An empty state is that of an account nobody lists, and is judged by its evidence.
 func (e Evidence) judge(c Control, p Policy, now time.Time) verdict {
 	if s := e.Account.State; s != "" && s != StateActive {
-		return unknown(CodeNotActive, "The root user could not be looked at", Gap{Reason: ReasonSuspended, Detail: s})
+		return unknown(CodeNotActive, "The root user could not be looked at", StateGap(s))
 	}
 	switch c {
 	case RootAccessKey:

@@ -174,6 +174,7 @@ func TestSentences(t *testing.T) {
 		"signin=report:never@4h keyuse=never":     "root-activity: The root user was not used since 2026-11-20 12:00 UTC, as of the credential report of 08:00 UTC.",
 		"unscanned":                               "root-mfa: Whether the root user has MFA could not be read: no check has reached the account yet.",
 		"keys=no state=SUSPENDED":                 "root-mfa: The root user could not be looked at: the account is not active.",
+		"keys=no state=UNKNOWN":                   "root-mfa: The root user could not be looked at: the answer makes no sense.",
 		"mfa=off password=no keys=no central=off": "root-mfa: The root user has neither a password nor an access key.",
 	} {
 		control, sentence, _ := strings.Cut(want, ": ")
