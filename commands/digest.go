@@ -262,6 +262,9 @@ func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest)
 	if err != nil && !errors.Is(err, ErrNotFound) { // renamed before a crash
 		return Change{}, fmt.Errorf("mark what the digest told: %w", err)
 	}
+	if err := s.forgetDrawn(ctx); err != nil {
+		return Change{}, err
+	}
 	if err := s.digestTold(ctx); err != nil {
 		return Change{}, err
 	}
@@ -269,6 +272,16 @@ func (s *Service) DigestPosted(ctx context.Context, occurrence string, d Digest)
 		At: s.d.Now(), Actor: audit.System("digest"), Action: audit.DigestPosted, Outcome: audit.OutcomeDone,
 		Detail: map[string]string{"occurrence": occurrence, "head": d.Head},
 	}}}, nil
+}
+
+// forgetDrawn lets go of what older digests were drawn with that never reached the channel: the one that did told of it. Posted
+// late, such a digest would put the next one back to how things stood when it was drawn.
+func (s *Service) forgetDrawn(ctx context.Context) error {
+	posted, _, err := s.d.Estate.Marked(ctx, markDigest)
+	if err != nil {
+		return err
+	}
+	return s.d.Estate.Forget(ctx, drawn(""), posted)
 }
 
 // digestTold marks the new findings below High that the digest was drawn with as Notified: people read of them there. High

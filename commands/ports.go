@@ -255,6 +255,8 @@ type Estate interface {
 	Mark(ctx context.Context, mark string, at time.Time) error
 	// Rename gives a mark another name, in the place of what had that one. It returns ErrNotFound where there is no such mark.
 	Rename(ctx context.Context, from, to string) error
+	// Forget lets go of the marks whose names begin so and that were made before a time.
+	Forget(ctx context.Context, begins string, before time.Time) error
 	// Notify notes that people were told of findings: those that are New become Notified. A finding that is not there any
 	// more is passed over.
 	Notify(ctx context.Context, told []posture.FindingKey) error

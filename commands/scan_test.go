@@ -470,6 +470,53 @@ func TestWhatACheckFindsWhileADigestIsPostedIsToldByTheNext(t *testing.T) {
 	}
 }
 
+func TestADigestThatIsPostedLetsGoOfWhatOlderOnesWereDrawnWith(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scan()
+	draw := func() (string, commands.Digest) {
+		t.Helper()
+		w.at(func() { w.clock = w.clock.Add(24 * time.Hour) })
+		occurrence := w.now().Format(time.RFC3339)
+		d, err := w.s.DrawDigest(t.Context(), occurrence)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return occurrence, d
+	}
+	marked := func(mark string) time.Time {
+		t.Helper()
+		at, _, err := w.st.Marked(t.Context(), mark)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	lost, late := draw()
+	posted, d := draw()
+	if _, err := w.s.DigestPosted(t.Context(), posted, d); err != nil {
+		t.Fatal(err)
+	}
+	if !marked("drawn/" + lost).IsZero() {
+		t.Error("what the lost digest was drawn with is kept")
+	}
+	told := marked("digest")
+	// It comes at last, as after a restart.
+	if _, err := w.s.DrawDigest(t.Context(), lost); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.DigestPosted(t.Context(), lost, late); err != nil {
+		t.Fatal(err)
+	}
+	if !marked("digest").Equal(told) || told.IsZero() {
+		t.Errorf("the next digest counts from %v, and counted from %v", marked("digest"), told)
+	}
+	waiting, _ := draw()
+	if marked("drawn/" + waiting).IsZero() {
+		t.Error("the digest that is about to be posted has lost what it was drawn with")
+	}
+}
+
 func TestADigestTellsWhatChangedSinceTheLast(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -276,6 +276,14 @@ func TestAMarkKeepsHowThingsStood(t *testing.T) {
 			if marked, _, err := s.Marked(t.Context(), "digest"); err != nil || marked.IsZero() {
 				t.Errorf("what was there is gone: %v, %v", marked, err)
 			}
+			ok(t, s.Mark(t.Context(), "drawn/old", at))
+			ok(t, s.Mark(t.Context(), "drawn/new", at.Add(time.Second)))
+			ok(t, s.Forget(t.Context(), "drawn/", at.Add(time.Second)))
+			for mark, want := range map[string]bool{"drawn/old": false, "drawn/new": true, "digest": true} {
+				if marked, _, err := s.Marked(t.Context(), mark); err != nil || marked.IsZero() == want {
+					t.Errorf("%s is of %v, %v; want it kept: %t", mark, marked, err, want)
+				}
+			}
 		})
 	}
 }

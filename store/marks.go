@@ -87,6 +87,31 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 	return nil
 }
 
+// Forget lets go of the marks whose names begin so and that were made before a time.
+func (s *Store) Forget(ctx context.Context, begins string, before time.Time) error {
+	err := s.db.write(ctx, func(ctx context.Context, q session) error {
+		marks, err := collect(ctx, q, func(scan scanner) (m [2]string, err error) { return m, scan(&m[0], &m[1]) },
+			`SELECT name, at FROM mark WHERE substr(name, 1, $1) = $2`, len(begins), begins)
+		if err != nil {
+			return err
+		}
+		for _, m := range marks {
+			at, err := time.Parse(time.RFC3339Nano, m[1])
+			if err != nil || !at.Before(before) {
+				continue
+			}
+			if _, err = q.exec(ctx, `DELETE FROM mark WHERE name = $1`, m[0]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forget marks %s: %w", begins, err)
+	}
+	return nil
+}
+
 func unpackFindings(mark string, packed []byte) iter.Seq2[posture.Finding, error] {
 	return func(yield func(posture.Finding, error) bool) {
 		zip, err := gzip.NewReader(bytes.NewReader(packed))

@@ -280,6 +280,10 @@ func (e mortalEstate) Rename(ctx context.Context, from, to string) error {
 	return effectOnly(e.m, "Estate.Rename", func() error { return e.e.Rename(ctx, from, to) })
 }
 
+func (e mortalEstate) Forget(ctx context.Context, begins string, before time.Time) error {
+	return effectOnly(e.m, "Estate.Forget", func() error { return e.e.Forget(ctx, begins, before) })
+}
+
 func (e mortalEstate) Notify(ctx context.Context, told []posture.FindingKey) error {
 	return effectOnly(e.m, "Estate.Notify", func() error { return e.e.Notify(ctx, told) })
 }

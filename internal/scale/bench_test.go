@@ -61,7 +61,7 @@ func both(tb testing.TB, bot string, accounts int, latency time.Duration) (termi
 func TestAThousandAccountsTakeSecondsAndLittleMemory(t *testing.T) {
 	terminal, own := both(t, binary(t), 1000, 5*time.Millisecond)
 	for name, m := range map[string]measured{"check": terminal, "scan": own} {
-		if m.Peak > mostMemory || m.Took > mostTime {
+		if m.Peak > mostMemory || m.Took > mostTime/3 { // a tenth of the accounts: it takes two to three seconds where nothing else runs
 			t.Errorf("%s took %v and %.1f MB", name, m.Took, m.Peak)
 		}
 	}
