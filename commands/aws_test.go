@@ -108,9 +108,7 @@ func (i inspector) Inspect(_ context.Context, a posture.Account) posture.Evidenc
 		if ok {
 			g = *at.gap
 		}
-		e.AccessKeys, e.MFA = posture.Missing[bool](posture.SourceSummary, g), posture.Missing[bool](posture.SourceSummary, g)
-		e.Certificates, e.Password = posture.Missing[bool](posture.SourceSummary, g), posture.Missing[bool](posture.SourceSummary, g)
-		return e
+		return posture.Unread(e, g)
 	}
 	e.Account = at.Account
 	e.Account.Source = a.Source
