@@ -73,8 +73,8 @@ func (r *reach) still(ctx context.Context, acc posture.Account, g posture.Gap) p
 	switch {
 	case unread != nil && unread.Reason == posture.ReasonLeft:
 		return *unread
-	case unread == nil && now.State != posture.StateActive:
-		return posture.Gap{Reason: posture.ReasonSuspended, Detail: now.State}
+	case unread == nil && now.State != posture.StateActive && now.State != posture.StateUntold:
+		return posture.StateGap(now.State)
 	default:
 		return g // that the account denied access is all that is known
 	}

@@ -44,9 +44,9 @@ func (d *doubtful) Inspect(ctx context.Context, a posture.Account) posture.Evide
 	switch {
 	case gap != nil && gap.Reason == posture.ReasonLeft:
 		return posture.Unread(e, *gap)
-	case gap == nil && now.State != posture.StateActive:
+	case gap == nil && now.State != posture.StateActive && now.State != posture.StateUntold:
 		e.Account = now
-		return posture.Unread(e, posture.Gap{Reason: posture.ReasonSuspended, Detail: now.State})
+		return posture.Unread(e, posture.StateGap(now.State))
 	default:
 		return e
 	}
@@ -78,10 +78,8 @@ func (k *keeper) letGo(ctx context.Context, source string) error {
 	if err = k.flush(ctx); err != nil {
 		return err
 	}
-	if _, err = k.s.d.Estate.Retire(ctx, k.run.ID, source); err != nil {
-		return fmt.Errorf("let go of accounts of %s: %w", source, err)
-	}
-	return nil
+	_, err = k.s.d.Estate.Retire(ctx, k.run.ID, source)
+	return err
 }
 
 // missed looks at an account that the list did not name, and reports whether it stays. Where the bot may not ask about one
