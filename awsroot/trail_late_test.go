@@ -56,7 +56,7 @@ func TestAUseThatComesLateIntoTheHistoryIsToldOnce(t *testing.T) {
 	}
 	// Without a credential report the history alone tells.
 	const looks = 7
-	random := rand.New(rand.NewPCG(20, 26)) //nolint:gosec // the same cases each time
+	random := rand.New(rand.NewPCG(20, 26)) // the same cases each time
 	for i := range 60 {
 		window := time.Duration(1+random.IntN(48)) * time.Hour
 		every := time.Duration(2+random.IntN(30)) * time.Hour

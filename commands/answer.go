@@ -92,7 +92,7 @@ func (s *Service) MayStep(ctx context.Context, a Actor, id remediation.RequestID
 	case remediation.AskLift:
 		act = "lift"
 	case remediation.Cancel, remediation.OwnerDone, remediation.Lapse, remediation.Begin, remediation.GateShut, remediation.Succeeded,
-		remediation.Refused, remediation.Unsure, remediation.Unavailable, remediation.Observe: // nothing that has a form
+		remediation.Refused, remediation.Unsure, remediation.Unavailable, remediation.Observe, remediation.Depart: // nothing that has a form
 	}
 	r, by, err := s.asked(ctx, a, act, right, id)
 	if err != nil {

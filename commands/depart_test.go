@@ -103,8 +103,8 @@ func TestACallThatNobodySawIsSettledWhenItsEntryIsBack(t *testing.T) {
 	w.settle()
 	w.wantState(r.ID, remediation.Deactivating)
 	w.restart(false)
-	if r := w.wantState(r.ID, remediation.Deactivating); r.Note != remediation.NoteDepartedUnsure {
-		t.Errorf("it says %s", r.Note)
+	if waits := w.wantState(r.ID, remediation.Deactivating); waits.Note != remediation.NoteDepartedUnsure {
+		t.Errorf("it says %s", waits.Note)
 	}
 	w.at(func() { w.broken["read"], w.fate, w.accounts[member].attached = false, nil, true })
 	w.restart(true)

@@ -54,10 +54,7 @@ func (s *Service) afterRun(ctx context.Context, l Lease, run Run) error {
 		return fmt.Errorf("queue what follows from the run: %w", err)
 	}
 	// Only now that the cards are queued are the findings Notified: a crash in between repeats news and loses none.
-	if err := s.d.Estate.Notify(ctx, found.told); err != nil {
-		return err
-	}
-	return nil
+	return s.d.Estate.Notify(ctx, found.told)
 }
 
 func finished(run Run, now time.Time) audit.Event {
