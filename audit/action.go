@@ -61,6 +61,7 @@ const (
 	OwnerDeclined   Action = "owner.declined"
 	OwnerReminded   Action = "owner.reminded"
 	OwnerEscalated  Action = "owner.escalated"
+	OwnerEnded      Action = "owner.ended"     // nobody writes to the owner any more, for the reason of the record
 	OwnersReleased  Action = "owners.released" // an approver let the owners be written to
 )
 
@@ -87,7 +88,7 @@ func Actions() []Action {
 		BlockAttached, BlockDetached, BlockFound, BlockLifted, BlockKept,
 		ScanStarted, ScanFinished, DigestPosted, FindingMuted, FindingUnmuted,
 		OwnerClaimed, OwnerAssigned, OwnerInstructed, OwnerConfirmed, OwnerDeclined, OwnerReminded, OwnerEscalated,
-		OwnersReleased,
+		OwnerEnded, OwnersReleased,
 		BreakglassDeclared, SwitchPaused, SwitchResumed, SettingsLoaded, AccessRefused, HeadPublished, DatabaseRestored, KeyCreated,
 	}
 }

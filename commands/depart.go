@@ -33,7 +33,7 @@ func (s *Service) depart(ctx context.Context) error {
 			_, err = s.turn(ctx, r.ID, turn{
 				actor: audit.System("settings"),
 				event: func(remediation.Request) (remediation.Event, error) {
-					return remediation.Event{Kind: remediation.Depart, Reason: "the aws entry " + r.Source + " is not in the settings any more"}, nil
+					return remediation.Event{Kind: remediation.Depart, Reason: departed(r.Source)}, nil
 				},
 			})
 		case r.Departed():
@@ -53,9 +53,16 @@ func (s *Service) depart(ctx context.Context) error {
 		}
 		o = unfinishedMFA(o)
 		o.RemindAt = time.Time{}
-		if _, err = s.saveOwner(ctx, o, ownerEvent(o, audit.OwnerAssigned, audit.System("settings"), "entry_left")); err != nil {
+		e := ownerEvent(o, audit.OwnerEnded, audit.System("settings"), "entry_left")
+		e.Reason = departed(o.Source)
+		if _, err = s.saveOwner(ctx, o, e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// departed is the reason for the record.
+func departed(source string) string {
+	return "the aws entry " + source + " is not in the settings any more"
 }

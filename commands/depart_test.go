@@ -124,6 +124,11 @@ func TestAnOwnerIsWrittenToAnewWhenTheEntryIsBack(t *testing.T) {
 	if o, err := w.st.Owner(t.Context(), "acme", member); err != nil || o.Stage != commands.OwnerUntold || !o.RemindAt.IsZero() {
 		t.Errorf("the owner is %+v, %v", o, err)
 	}
+	if !slices.ContainsFunc(w.audit(commands.AuditQuery{Account: string(member)}), func(l audit.Leaf) bool {
+		return l.Action == audit.OwnerEnded && strings.Contains(l.Reason, "acme")
+	}) {
+		t.Error("why nobody writes to the owner any more is not on record")
+	}
 	w.pass(3 * 24 * time.Hour)
 	if got := w.heard(commands.KindOwner); len(got) != 1 {
 		t.Errorf("%d DMs, want the one from before", len(got))
