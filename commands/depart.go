@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/rootcheck-bot/rootcheck/audit"
 	"github.com/rootcheck-bot/rootcheck/remediation"
@@ -52,7 +51,6 @@ func (s *Service) depart(ctx context.Context) error {
 			continue
 		}
 		o = unfinishedMFA(o)
-		o.RemindAt = time.Time{}
 		e := ownerEvent(o, audit.OwnerEnded, audit.System("settings"), "entry_left")
 		e.Reason = departed(o.Source)
 		if _, err = s.saveOwner(ctx, o, e); err != nil {

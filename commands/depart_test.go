@@ -143,3 +143,30 @@ func TestAnOwnerIsWrittenToAnewWhenTheEntryIsBack(t *testing.T) {
 		t.Errorf("%d DMs, want a reminder", len(got))
 	}
 }
+
+func TestAnOwnerIsWrittenToAnewWhenTheAccountIsBack(t *testing.T) {
+	t.Parallel()
+	w := owned(t)
+	w.scan()
+	if _, err := w.s.ReleaseOwners(t.Context(), who(approver)); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	var left *account
+	w.at(func() {
+		left = w.accounts[member]
+		delete(w.accounts, member)
+	})
+	w.scan()
+	w.scan() // a list that was short twice is believed
+	w.pass(3 * 24 * time.Hour)
+	if got := w.heard(commands.KindOwner); len(got) != 1 {
+		t.Errorf("%d DMs, want the one from before", len(got))
+	}
+	w.at(func() { w.accounts[member] = left })
+	w.scan()
+	w.pass(25 * time.Hour)
+	if got := w.heard(commands.KindOwner); len(got) != 3 {
+		t.Errorf("%d DMs, want another and its reminder", len(got))
+	}
+}

@@ -109,10 +109,10 @@ func finishedMFA(o Owner, now time.Time) Owner {
 	return o
 }
 
-// unfinishedMFA begins anew with an owner whose account has lost its MFA.
+// unfinishedMFA begins anew with an owner whose account has lost its MFA, or comes back.
 func unfinishedMFA(o Owner) Owner {
 	o.Stage, o.Told = OwnerUntold, 0
-	o.ToldAt, o.Escalated, o.DoneAt = time.Time{}, time.Time{}, time.Time{}
+	o.ToldAt, o.RemindAt, o.Escalated, o.DoneAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	return o
 }
 
@@ -203,8 +203,9 @@ func (s *Service) remind(ctx context.Context, l Lease) (Change, error) {
 		return Change{}, err
 	}
 	look, err := s.lately(ctx, w.Source, w.Account)
-	if errors.Is(err, ErrNotFound) {
-		return Change{}, nil
+	if errors.Is(err, ErrNotFound) { // it has left; should it come back, its owner is written to anew
+		_, err = s.saveOwner(ctx, unfinishedMFA(o), ownerEvent(o, audit.OwnerEnded, audit.System("clock"), "account_left"))
+		return Change{}, err
 	}
 	if err != nil {
 		return Change{}, err
