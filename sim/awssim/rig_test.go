@@ -3,6 +3,7 @@ package awssim_test
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
@@ -64,10 +66,15 @@ func newRig(t *testing.T, change func(*awssim.Config)) *rig {
 	return &rig{Organization: o, url: s.URL, clock: c}
 }
 
-// as is a client configuration that signs with a key and does not try twice.
+// as is a client configuration that signs with a key and does not try twice, unless its own transport closed the connection
+// under the answer: that says nothing of the simulator.
 func (r *rig) as(keyID, secret, token string) aws.Config {
+	closed := retry.IsErrorRetryableFunc(func(err error) aws.Ternary { return aws.BoolTernary(errors.Is(err, net.ErrClosed)) })
 	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(r.url + "/aws/"), RetryMaxAttempts: 1,
+		Region: "us-east-1", BaseEndpoint: aws.String(r.url + "/aws/"),
+		Retryer: func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.Retryables = 2, []retry.IsErrorRetryable{closed} })
+		},
 		Credentials: credentials.NewStaticCredentialsProvider(keyID, secret, token),
 	}
 }
