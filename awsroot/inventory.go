@@ -173,7 +173,6 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	out := posture.Account{
 		ID: id, Source: r.src.Name, Partition: org.Partition, Name: text(acc.Name), Email: text(acc.Email),
 		State: text((*string)(&acc.State)), Role: posture.RoleMember, Unit: r.units.path(acc.Paths),
-		Tags: r.listedTags(id), Alias: r.aliases.list(id),
 	}
 	if parsed, err := arn.Parse(aws.ToString(acc.Arn)); err == nil {
 		if manager := posture.AccountID(parsed.AccountID); manager.Valid() {
@@ -193,7 +192,7 @@ func (r *reach) account(acc orgtypes.Account, org *commands.Organization) postur
 	if id == org.Management {
 		out.Role = posture.RoleManagement
 	}
-	return out
+	return r.noted(out)
 }
 
 // single is the inventory of an entry that is one account. Whether it belongs to an organization does not matter to it.

@@ -70,7 +70,7 @@ func (a *Auditor) LearnTags(ctx context.Context, source string) error {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_root-user-privileged-task.html
 func (a *Auditor) LearnAliases(ctx context.Context, source string) error {
 	r, ok := find(a.reaches, source)
-	if !ok || r.src.Organization == nil || !r.src.Organization.Aliases || r.src.Organization.MemberRole == "" {
+	if !ok || !r.wantsAliases() {
 		return nil
 	}
 	r.aliases.learning.Lock()
@@ -100,9 +100,22 @@ func (r *reach) memberRole(partition string, id posture.AccountID) string {
 	return fmt.Sprintf("arn:%s:iam::%s:role/%s", partition, id, strings.TrimPrefix(r.src.Organization.MemberRole, "/"))
 }
 
-// listedTags notes that an inventory saw the account, and returns its tags as far as they are known. The caller owns them.
-func (r *reach) listedTags(id posture.AccountID) map[string]string {
-	return maps.Clone(r.tags.list(id))
+// wantsAliases reports whether aliases are to be learned, and can be.
+func (r *reach) wantsAliases() bool {
+	o := r.src.Organization
+	return o != nil && o.Aliases && o.MemberRole != ""
+}
+
+// noted adds what the books hold of an account that an inventory saw, and notes that it was seen. A book that nobody wants
+// stays empty: a list of fifty thousand accounts is megabytes.
+func (r *reach) noted(a posture.Account) posture.Account {
+	if r.src.Organization.Tags {
+		a.Tags = maps.Clone(r.tags.list(a.ID)) // the caller owns them
+	}
+	if r.wantsAliases() {
+		a.Alias = r.aliases.list(a.ID)
+	}
+	return a
 }
 
 // begin forgets which accounts were listed: an inventory begins.
