@@ -51,7 +51,8 @@ func (p *page) Accounts() iter.Seq[app.Row] {
 // HTML writes one page that needs nothing else: no script, no font, no picture, nothing from the network. It prints well.
 func HTML(w io.Writer, c *app.Checked) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"clean": clean, "number": number, "count": count, "heading": heading,
+		"clean": clean, "number": number, "count": count, "heading": heading, "prose": prose,
+		"column": func(i int) int { return i + 3 }, // after the account and its name, counted from 1
 		"ownUse": func() string { return ownUse },
 		"when":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 		"lower":  func(s posture.Severity) string { return strings.ToLower(string(s)) },
@@ -81,6 +82,25 @@ func fixOf(f app.RowFinding) string {
 		return ""
 	}
 	return f.Gap.Fix
+}
+
+// prose is a sentence of ours, with what it puts between backticks as code.
+func prose(s string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(template.HTMLEscapeString(s), "`") {
+		switch {
+		case i == 0:
+		case i%2 == 1:
+			b.WriteString("<code>")
+		default:
+			b.WriteString("</code>")
+		}
+		b.WriteString(part)
+	}
+	if strings.Count(s, "`")%2 == 1 {
+		b.WriteString("</code>")
+	}
+	return template.HTML(b.String()) //nolint:gosec // Every part of it is escaped above.
 }
 
 // unitOf is the account's organizational unit by name. A check knows ids only, which say nothing to anybody.

@@ -39,7 +39,7 @@ func (p *Progress) Show(at app.Progress) {
 		return
 	}
 	p.drawn = true
-	_, _ = fmt.Fprintf(p.w, "\r\x1b[K%s %s", bar(at), p.text(at, now))
+	_, _ = fmt.Fprintf(p.w, "\r\x1b[K%s%s", bar(at), p.text(at, now))
 }
 
 // End clears the line, so that the report stands alone.
@@ -50,11 +50,10 @@ func (p *Progress) End() {
 }
 
 func (p *Progress) text(at app.Progress, now time.Time) string {
-	of := number(at.Listed)
+	s := fmt.Sprintf("%s of %s looked at", number(at.Done), count(at.Listed, "account"))
 	if !at.Complete {
-		of += " so far"
+		s = fmt.Sprintf("%s looked at, %s listed so far", count(at.Done, "account"), number(at.Listed))
 	}
-	s := fmt.Sprintf("%s of %s accounts looked at", number(at.Done), of)
 	if at.Again > 0 {
 		s += fmt.Sprintf(", %s to be looked at again", number(at.Again))
 	}
@@ -65,11 +64,13 @@ func (p *Progress) text(at app.Progress, now time.Time) string {
 	return s
 }
 
+// bar is the share that is done, or nothing while nobody knows of how many: accounts are looked at as they are listed, so
+// a share of those listed so far would stand near its end from the first page on.
 func bar(at app.Progress) string {
-	const columns = 24
-	n := 0
-	if at.Listed > 0 {
-		n = min(columns, columns*at.Done/at.Listed)
+	if !at.Complete || at.Listed == 0 {
+		return ""
 	}
-	return "[" + strings.Repeat("█", n) + strings.Repeat("·", columns-n) + "]"
+	const columns = 24
+	n := min(columns, columns*at.Done/at.Listed)
+	return "[" + strings.Repeat("█", n) + strings.Repeat("·", columns-n) + "] "
 }

@@ -72,7 +72,9 @@ func TestProgressSaysHowFarAndHowLong(t *testing.T) {
 	now := time.Date(2026, time.November, 21, 9, 0, 0, 0, time.UTC)
 	p := NewProgress(nil, false, func() time.Time { return now })
 	for want, at := range map[string]app.Progress{
-		"10 of 20 so far accounts looked at":                                  {Done: 10, Listed: 20},
+		"10 accounts looked at, 20 listed so far":                             {Done: 10, Listed: 20},
+		"1 account looked at, 20 listed so far":                               {Done: 1, Listed: 20},
+		"1 of 1 account looked at":                                            {Done: 1, Listed: 1, Complete: true},
 		"1,000 of 4,000 accounts looked at, about 3m0s left":                  {Done: 1000, Listed: 4000, Complete: true},
 		"19 of 20 accounts looked at, 1 to be looked at again, about 3s left": {Done: 19, Listed: 20, Again: 1, Complete: true},
 		"20 of 20 accounts looked at":                                         {Done: 20, Listed: 20, Complete: true},
@@ -80,6 +82,13 @@ func TestProgressSaysHowFarAndHowLong(t *testing.T) {
 		if got := p.text(at, now.Add(time.Minute)); got != want {
 			t.Errorf("it says %q, want %q", got, want)
 		}
+	}
+}
+
+func TestNoBarIsDrawnBeforeItIsKnownOfHowMany(t *testing.T) {
+	t.Parallel()
+	if got := bar(app.Progress{Done: 19, Listed: 20}); got != "" {
+		t.Errorf("19 of the first page's 20 accounts are drawn as %q", got)
 	}
 }
 

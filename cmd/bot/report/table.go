@@ -19,7 +19,7 @@ const nameColumns = 28
 // Table writes the report for a terminal: coverage, a line for each account, then what fails and what could not be
 // checked, in sentences.
 func Table(w io.Writer, c *app.Checked, colour bool) error {
-	t := &table{w: bufio.NewWriter(w), p: palette{colour}, c: c, blind: map[string]int{}, fixes: map[string]string{}}
+	t := &table{w: bufio.NewWriter(w), p: palette{colour}, c: c, blind: map[string]*blind{}, untellable: map[string]int{}}
 	t.header()
 	if c.Rows.Len() > 0 {
 		if err := t.matrix(); err != nil {
@@ -39,9 +39,20 @@ type table struct {
 	w     *bufio.Writer
 	p     palette
 	c     *app.Checked
-	blind map[string]int    // findings that could not be read, by reason
-	fixes map[string]string // of those reasons
+	blind map[string]*blind // what could not be read, by reason
+
+	untellable map[string]int // findings that no open way of looking tells, by control
 }
+
+// blind is what could not be read for one reason. Only the first accounts are named.
+type blind struct {
+	findings, accounts int
+	fix                string
+	named              []string
+}
+
+// nameable is how many accounts are named beside a reason.
+const nameable = 5
 
 // line writes one line; an error of the writer comes out of its Flush.
 func (t *table) line(format string, args ...any) { _, _ = fmt.Fprintf(t.w, format+"\n", args...) }
@@ -66,10 +77,23 @@ func (t *table) header() {
 	t.line("")
 }
 
-// quiet reports whether a row says nothing that a reader must see.
+// quiet reports whether a row says nothing that a reader must see: nothing fails, and nothing was looked up in vain. What
+// no open way of looking could tell is said of all accounts at once, below.
 func quiet(r app.Row) bool {
-	s := r.Status()
-	return s == posture.Passed || s == posture.NotApplicable
+	for _, f := range r.Findings {
+		switch f.Status {
+		case posture.Passed, posture.NotApplicable:
+		case posture.NotAvailable:
+			if !app.Untold(f.Control, f.Gap) {
+				return false
+			}
+		case posture.Failed, posture.StatusUnknown:
+			return false
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func (t *table) matrix() error {
@@ -98,7 +122,11 @@ func (t *table) matrix() error {
 		t.line("%s", strings.TrimRight(cells.String(), " "))
 	}
 	if left > 0 {
-		t.line("%s", t.p.dim(fmt.Sprintf("and %s where nothing fails", count(left, "account"))))
+		what := "nothing fails"
+		if t.c.Untold > 0 {
+			what = "nothing that can be told fails"
+		}
+		t.line("%s", t.p.dim(fmt.Sprintf("and %s where %s", count(left, "account"), what)))
 	}
 	legend := make([]string, 0, len(controls))
 	for _, c := range controls {
@@ -132,15 +160,21 @@ func (t *table) sentences() error {
 		if err != nil {
 			return err
 		}
+		seen := map[*blind]bool{}
 		for _, f := range r.Findings {
 			switch f.Status {
 			case posture.Failed:
 				begin()
 				used[r.Source] = used[r.Source] || f.Code == posture.CodeKeyUse || f.Code == posture.CodeSignInAndKeyUse
-				t.finding(f.Severity, fit(r.Label(), nameColumns)+" ("+fit(string(r.ID), 12)+")", f.Control, f.Reason)
+				t.finding(f.Severity, who(r), f.Control, f.Reason)
 			case posture.NotAvailable, posture.StatusUnknown:
-				if !app.Untold(f.Control, f.Gap) {
-					t.count(f.Gap)
+				if f.Status == posture.NotAvailable && app.Untold(f.Control, f.Gap) {
+					t.untellable[string(f.Control)]++
+					break
+				}
+				if b := t.count(f.Gap); !seen[b] {
+					seen[b] = true
+					b.name(who(r))
 				}
 			case posture.Passed, posture.NotApplicable:
 			}
@@ -170,14 +204,29 @@ func (t *table) finding(s posture.Severity, who string, c posture.Control, reaso
 	t.line("  %s %s %s %s", severity, pad(clean(who), nameColumns+15), t.p.dim(pad(string(c), 18)), clean(reason))
 }
 
-func (t *table) count(g *posture.Gap) {
+// who is an account as a sentence names it.
+func who(r app.Row) string { return fit(r.Label(), nameColumns) + " (" + fit(string(r.ID), 12) + ")" }
+
+func (t *table) count(g *posture.Gap) *blind {
 	if g == nil {
 		g = &posture.Gap{}
 	}
 	key := g.Reason.Phrase()
-	t.blind[key]++
+	if t.blind[key] == nil {
+		t.blind[key] = &blind{}
+	}
+	b := t.blind[key]
+	b.findings++
 	if g.Fix != "" {
-		t.fixes[key] = g.Fix
+		b.fix = g.Fix
+	}
+	return b
+}
+
+func (b *blind) name(who string) {
+	b.accounts++
+	if len(b.named) < nameable {
+		b.named = append(b.named, who)
 	}
 }
 
@@ -191,10 +240,22 @@ func (t *table) unread() {
 		t.line("  %s %s", t.p.yellow("the accounts of "+clean(g.Source)+":"), g.Gap.Reason.Phrase())
 		t.detail(g.Gap)
 	}
-	for _, why := range byCount(t.blind) {
-		t.line("  %s %s", t.p.yellow(count(t.blind[why], "finding")+":"), why)
-		if fix := t.fixes[why]; fix != "" {
-			t.line("      %s", t.p.dim(clean(fix)))
+	findings := map[string]int{}
+	for why, b := range t.blind {
+		findings[why] = b.findings
+	}
+	for _, why := range byCount(findings) {
+		b := t.blind[why]
+		t.line("  %s %s", t.p.yellow(count(b.findings, "finding")+":"), why)
+		if len(b.named) > 0 {
+			in := strings.Join(b.named, ", ")
+			if more := b.accounts - len(b.named); more > 0 {
+				in += " and " + number(more) + " more"
+			}
+			t.line("      %s", t.p.dim("in "+in))
+		}
+		if b.fix != "" {
+			t.line("      %s", t.p.dim(clean(b.fix)))
 		}
 	}
 	t.line("")
@@ -206,7 +267,12 @@ func (t *table) untold() {
 		return
 	}
 	t.line("%s", t.p.bold("What this way of looking cannot tell"))
-	t.line("  %s %s\n", t.p.yellow(count(t.c.Untold, "finding")+":"), "AWS tells it by no way that is open here. "+posture.ReasonNotOffered.Fix())
+	var of []string
+	for _, control := range byCount(t.untellable) {
+		of = append(of, number(t.untellable[control])+" of "+control)
+	}
+	t.line("  %s %s", t.p.yellow(count(t.c.Untold, "finding")+":"), strings.Join(of, ", "))
+	t.line("      %s\n", t.p.dim("AWS tells them by no way that is open here. "+posture.ReasonNotOffered.Fix()))
 }
 
 func (t *table) detail(g posture.Gap) {
