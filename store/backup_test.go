@@ -34,6 +34,18 @@ func TestABackupIsAWholeDatabase(t *testing.T) {
 	}
 }
 
+// The settings name the database from the working folder unless somebody names it whole, and its backups lie beside it.
+func TestABackupMayBeNamedFromTheWorkingFolder(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	s := openURL(t, "rootcheck.db")
+	ok(t, os.Mkdir("backups", 0o700))
+	for _, name := range []string{"copy.db", "./copy2.db", filepath.Join("backups", "copy.db")} {
+		ok(t, s.Backup(t.Context(), name))
+		openURL(t, filepath.Join(dir, name))
+	}
+}
+
 func TestABackupIsMadeWhileTheDatabaseIsWritten(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

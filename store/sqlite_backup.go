@@ -31,6 +31,9 @@ func (b *sqliteBackend) backup(ctx context.Context, path string) (err error) {
 			err = fmt.Errorf("back up %s: %w", b.name, err)
 		}
 	}()
+	if path, err = filepath.Abs(path); err != nil { // SQLite is given the copy as a URI, which has no place for a relative name
+		return err
+	}
 	if err = untaken(path); err != nil {
 		return err
 	}
@@ -61,7 +64,7 @@ func (b *sqliteBackend) backup(ctx context.Context, path string) (err error) {
 // untaken refuses a name that is taken.
 func untaken(path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("%s is there already", path)
+		return fmt.Errorf("%s is there already; name a file that is not", path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
