@@ -253,12 +253,10 @@ func (k *checking) Ended(_ context.Context, e commands.SourceScan) error {
 		k.out.Gaps = append(k.out.Gaps, *g)
 	}
 	centralized := e.Organization.Centralized
-	if centralized.Known() || centralized.Gap != nil {
+	if len(k.o.Accounts) == 0 && (centralized.Known() || centralized.Gap != nil) { // of single accounts nobody asked what holds for all
 		f := posture.EvaluateOrganization(e.Source, centralized, k.o.Now())
 		k.out.Organization = append(k.out.Organization, f)
-		if len(k.o.Accounts) == 0 {
-			k.out.Run.AddFinding(f)
-		}
+		k.out.Run.AddFinding(f)
 	}
 	return nil
 }

@@ -24,13 +24,17 @@ func (b *Bot) slash(ctx context.Context, c call, text string) {
 	if len(words) > 0 {
 		name, rest = strings.ToLower(words[0]), cut(strings.Join(words[1:], " "), maxQuery)
 	}
-	b.refuse(ctx, c, b.subcommand(ctx, c, name, rest, cut(strings.Join(words, " "), maxQuery)))
+	all, alone := searched(cut(strings.Join(words, " "), maxQuery), c.v, b.voice(""), b.voice("en"))
+	if alone { // "MFA 없음" begins like a command
+		name = ""
+	}
+	b.refuse(ctx, c, b.subcommand(ctx, c, name, rest, all))
 }
 
 func (b *Bot) subcommand(ctx context.Context, c call, name, rest, all string) error {
 	switch name {
 	case "":
-		return b.list(ctx, c, "", 0)
+		return b.list(ctx, c, all, 0)
 	case "help":
 		b.answer(ctx, c, help(c.v))
 		return nil
