@@ -354,3 +354,39 @@ func TestTheWordsOfACheckAreThoseOfTheBot(t *testing.T) {
 		t.Errorf("not found is %q, want %q; %d rows, status %d", found.Unmatched, want, found.Rows.Len(), found.Status())
 	}
 }
+
+// uncentralized is an organization in which root access is not centralized.
+type uncentralized struct{ *estate }
+
+func (u uncentralized) Inventory(ctx context.Context, source string, yield func(posture.Account) error) (commands.Organization, error) {
+	o, err := u.estate.Inventory(ctx, source, yield)
+	o.Centralized = posture.Told(false, "ListOrganizationsFeatures", at())
+	return o, err
+}
+
+func TestACheckOfSingleAccountsSaysNothingOfTheOrganization(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		asked  []string
+		judged int
+		status app.CheckStatus
+	}{
+		"a check of all accounts judges it": {nil, 1, app.SomeFail},
+		"a check of one account does not":   {[]string{"account-1"}, 0, app.AllPass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := uncentralized{&estate{n: 2, source: "acme", look: func(a posture.Account, _ int) posture.Evidence { return sound(a) }}}
+			found, err := app.Check(t.Context(), app.DefaultConfig(), app.CheckOptions{Now: at, Looker: e, Accounts: c.asked})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err = found.Rows.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if len(found.Organization) != c.judged || found.Run.Failing() != c.judged || found.Status() != c.status {
+				t.Errorf("%d findings of the organization, %d fail, status %d", len(found.Organization), found.Run.Failing(), found.Status())
+			}
+		})
+	}
+}

@@ -59,7 +59,9 @@ func (p *Progress) text(at app.Progress, now time.Time) string {
 	}
 	if took := now.Sub(p.began); at.Complete && at.Done > 0 && at.Done < at.Listed {
 		left := time.Duration(float64(took) / float64(at.Done) * float64(at.Listed-at.Done)).Round(time.Second)
-		s += fmt.Sprintf(", about %s left", left)
+		if left > 0 {
+			s += fmt.Sprintf(", about %s left", left)
+		}
 	}
 	return s
 }

@@ -74,6 +74,7 @@ func TestProgressSaysHowFarAndHowLong(t *testing.T) {
 	for want, at := range map[string]app.Progress{
 		"10 accounts looked at, 20 listed so far":                             {Done: 10, Listed: 20},
 		"1 account looked at, 20 listed so far":                               {Done: 1, Listed: 20},
+		"999 of 1,000 accounts looked at":                                     {Done: 999, Listed: 1000, Complete: true},
 		"1 of 1 account looked at":                                            {Done: 1, Listed: 1, Complete: true},
 		"1,000 of 4,000 accounts looked at, about 3m0s left":                  {Done: 1000, Listed: 4000, Complete: true},
 		"19 of 20 accounts looked at, 1 to be looked at again, about 3s left": {Done: 19, Listed: 20, Again: 1, Complete: true},
